@@ -1,0 +1,85 @@
+"""Send SMS campaigns through Clickatell from a notebook, and see what came of them.
+
+>>> import clicknb as cn
+>>> sms = cn.sandbox()
+>>> sms.balance()
+1000.0
+
+Names are loaded when they are first used, so importing the package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import clicknb.sandbox  # now, so that loading it later does not replace the function of the same name
+
+if TYPE_CHECKING:
+    from clicknb import errors, export, frames, testing
+    from clicknb.account import Account, connect, sandbox
+    from clicknb.campaign.campaign import Campaign
+    from clicknb.campaign.plan import Plan
+    from clicknb.display import masked
+    from clicknb.errors import ClicknbError
+    from clicknb.gateway import codes
+    from clicknb.gateway.client import Clickatell
+    from clicknb.messages.recipients import doctor, read_recipients
+    from clicknb.messages.text import parts
+
+    __version__: str
+
+__all__ = [
+    "Account",
+    "Campaign",
+    "Clickatell",
+    "ClicknbError",
+    "Plan",
+    "__version__",
+    "codes",
+    "connect",
+    "doctor",
+    "errors",
+    "export",
+    "frames",
+    "masked",
+    "parts",
+    "read_recipients",
+    "sandbox",
+    "testing",
+]
+
+delattr(clicknb, "sandbox")
+
+_HOMES = {
+    "Account": "account",
+    "Campaign": "campaign.campaign",
+    "Clickatell": "gateway.client",
+    "ClicknbError": "errors",
+    "Plan": "campaign.plan",
+    "connect": "account",
+    "doctor": "messages.recipients",
+    "masked": "display",
+    "parts": "messages.text",
+    "read_recipients": "messages.recipients",
+    "sandbox": "account",
+}
+_MODULES = {"codes": "gateway.codes", "errors": "errors", "export": "export", "frames": "frames", "testing": "testing"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        value: Any = import_module(f"clicknb.{_MODULES[name]}")
+    elif name in _HOMES:
+        value = getattr(import_module(f"clicknb.{_HOMES[name]}"), name)
+    elif name == "__version__":
+        value = import_module("importlib.metadata").version(__name__)
+    else:
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,449 @@
+"""What a notebook works with: an account at the gateway, or a sandbox that behaves like one."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import re
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from clicknb import display, frames
+from clicknb.campaign import plan as planning
+from clicknb.campaign import record, track
+from clicknb.campaign.campaign import Campaign
+from clicknb.campaign.ledger import Ledger
+from clicknb.campaign.plan import Options, Plan
+from clicknb.campaign.service import Service
+from clicknb.clock import Clock, RealClock, RunningClock, SteppedClock
+from clicknb.errors import CampaignError, ConfigError, InvalidInput
+from clicknb.gateway import codes, credentials
+from clicknb.gateway.client import Clickatell
+from clicknb.gateway.transport import (
+    InProcessTransport,
+    RequestsTransport,
+    SequentialExchange,
+    ThreadedExchange,
+    check_base_url,
+    is_loopback,
+)
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from clicknb.sandbox import Gateway
+
+LIVE_URL = "https://api.clickatell.com"
+LIVE_RATE = 100.0
+"""Messages a second: what Clickatell's documentation names as the usual throughput."""
+
+CONNECTIONS = 16
+
+SINGLE = "single messages"
+"""The campaign that ``Account.send`` records its messages in."""
+
+SAME_MESSAGE = timedelta(hours=24)
+"""How long the same number, text and sender count as one message."""
+
+
+class Account:
+    """An account at the gateway; made by ``clicknb.sandbox`` or ``clicknb.connect``.
+
+    Examples
+    --------
+    >>> import clicknb as cn
+    >>> sms = cn.sandbox()
+    >>> sms.send("447700900123", "Hello")["state"].tolist()
+    ['accepted']
+    """
+
+    def __init__(self, service: Service, title: str, numbers: Sequence[dict[str, str]] = ()) -> None:
+        self._service = service
+        self._title = title
+        self._numbers = numbers
+
+    @property
+    def gateway(self) -> Clickatell:
+        """The raw commands, one method each."""
+        return self._service.gateway
+
+    # sending
+
+    def send(
+        self, to: str, text: str, *, sender: str = "", country: str | None = None, again: bool = False
+    ) -> pd.DataFrame:
+        """Send one message, recorded in the ledger like any other.
+
+        The same number, text and sender within 24 hours is the same message: its recorded row is returned with a
+        warning and nothing is sent, so a cell may run twice.
+
+        Parameters
+        ----------
+        to
+            Destination address, in international form, or in national form together with ``country``.
+        text
+            What to say; its encoding and parts are chosen by what it contains.
+        sender
+            Sender ID: at most 16 digits or 11 letters and digits.
+        country
+            Two letters, such as ``"GB"``: how to read a national number.
+        again
+            Send even if the same message was sent before.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row, columns as in ``clicknb.frames.SENDS``.
+
+        Raises
+        ------
+        InvalidInput
+            The number or the text cannot be sent; nothing left.
+        CampaignStopped
+            The gateway refused the account or could not be reached; the message is planned, so call this again.
+        """
+        options = Options(name=SINGLE, text="{text}", sender=sender, country=country, max_parts=planning.MOST_PARTS)
+        message_frame = pd.DataFrame({"to": [to], "text": [text]})
+        plan = planning.make(self._service, message_frame, "to", options, priced=False)
+        problem = plan.frame["problem"].iloc[0]
+        if pd.notna(problem):
+            message = f"The message cannot be sent: {problem}. Nothing left this machine."
+            raise InvalidInput(message)
+        return plan.send_one(since=self._service.clock.now() - SAME_MESSAGE, again=again)
+
+    def send_batch(
+        self, frame: pd.DataFrame, *, to: str, text: str, name: str, confirm: str | None = None, **options: Any
+    ) -> pd.DataFrame:
+        """Plan and send a campaign in one call; see ``plan`` for the options.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per input row with the caller's index, columns as in ``clicknb.frames.SENDS``.
+        """
+        return self.plan(frame, to=to, text=text, name=name, **options).send(confirm).sends
+
+    def plan(
+        self,
+        frame: pd.DataFrame,
+        *,
+        to: str,
+        text: str,
+        name: str,
+        country: str | None = None,
+        sender: str = "",
+        max_parts: int = 3,
+    ) -> Plan:
+        """Work out what a campaign would send and cost. Nothing leaves but questions about prices and the balance.
+
+        Parameters
+        ----------
+        frame
+            One row per recipient, for example from ``clicknb.read_recipients``; any index.
+        to
+            The column with the destination address.
+        text
+            What to say, with columns in braces: ``"Hi {first_name}, see you on {when:%d %b}"``.
+        name
+            The campaign's name, unique in its ledger. Running the same name again never sends a row twice.
+        country
+            Two letters, such as ``"GB"``: how to read national numbers.
+        sender
+            Sender ID: at most 16 digits or 11 letters and digits.
+        max_parts
+            Longer texts are refused; at most 35.
+
+        Raises
+        ------
+        InvalidInput
+            A column is missing, the text's braces are broken, or an option breaks a rule.
+        AccountError
+            The gateway refuses the account.
+        """
+        options = Options(name=name, text=text, sender=sender, country=country, max_parts=max_parts)
+        return planning.make(self._service, frame, to, options)
+
+    # campaigns
+
+    def campaigns(self) -> pd.DataFrame:
+        """All campaigns of the ledger, oldest first, columns as in ``clicknb.frames.CAMPAIGNS``."""
+        return record.campaigns(self._service.ledger)
+
+    def campaign(self, name: str) -> Campaign:
+        """Open a campaign of the ledger, also after a crash or in another kernel.
+
+        Raises
+        ------
+        CampaignError
+            The ledger has no campaign of this name.
+        """
+        campaign_id = self._service.ledger.campaign_id(name)
+        if campaign_id is None:
+            known = ", ".join(repr(str(known)) for known in self.campaigns()["name"]) or "none"
+            message = f"The ledger has no campaign {name!r}. It has: {known}. Nothing was sent."
+            raise CampaignError(message)
+        return Campaign(self._service, name, campaign_id)
+
+    # asking the gateway
+
+    def balance(self) -> float:
+        """Credits left on the account."""
+        return float(self.gateway.getbalance())
+
+    def redeem(self, token: str) -> float:
+        """Redeem a voucher of 16 digits and return the new balance in credits. A voucher works once."""
+        self.gateway.token_pay(token)
+        return self.balance()
+
+    def statuses(self, ids: Iterable[str]) -> pd.DataFrame:
+        """Ask for the status of messages by ``apimsgid``, now.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per id with the index of ``ids`` if it has one, columns as in ``clicknb.frames.STATUSES``; an id
+            that got no answer has no status.
+        """
+        return self._ask_statuses(ids, "querymsg")
+
+    def cancel(self, ids: Iterable[str]) -> pd.DataFrame:
+        """Stop messages that the gateway still holds; returns where each one stands, like ``statuses``."""
+        return self._ask_statuses(ids, "delmsg")
+
+    def _ask_statuses(self, ids: Iterable[str], command: str) -> pd.DataFrame:
+        wanted = _series(ids)
+        rows = pd.DataFrame({"apimsgid": wanted.to_numpy()})
+        for number, answer in track.read_statuses(self._service, list(wanted), command=command):
+            _describe(rows, number, answer.status, self._service.clock.now())
+        return frames.build(frames.STATUSES, rows, wanted.index)
+
+    def charges(self, ids: Iterable[str]) -> pd.DataFrame:
+        """Ask what messages cost by ``apimsgid``, now; columns as in ``clicknb.frames.CHARGES``."""
+        wanted = _series(ids)
+        rows = pd.DataFrame({"apimsgid": wanted.to_numpy()})
+        for number, answer in track.read_charges(self._service, list(wanted)):
+            _describe(rows, number, answer.status, self._service.clock.now())
+            rows.loc[number, "charge"] = float(answer.charge)
+        return frames.build(frames.CHARGES, rows, wanted.index)
+
+    def coverage(self, numbers: Iterable[str]) -> pd.DataFrame:
+        """Ask whether numbers or prefixes are served, and from what price in credits a part.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per number, columns as in ``clicknb.frames.COVERAGE``.
+        """
+        wanted = _series(numbers)
+        rows: list[dict[str, Any]] = []
+        for number in wanted:
+            answer = self.gateway.route_coverage(number)
+            charge = None if answer.charge is None else float(answer.charge)
+            rows.append({"to": number, "supported": answer.supported, "charge": charge, "meaning": answer.text})
+        return frames.build(frames.COVERAGE, rows, wanted.index)
+
+    def numbers(self) -> pd.DataFrame:
+        """List the sandbox's magic numbers, each of which forces an error, a status, a delay or a fault.
+
+        Raises
+        ------
+        ConfigError
+            This account is not a sandbox.
+        """
+        if not self._numbers:
+            message = "Magic numbers exist in a sandbox only. Nothing was sent. Try cn.sandbox().numbers()."
+            raise ConfigError(message)
+        return pd.DataFrame(self._numbers).set_index("number").astype("str")
+
+    # the account itself
+
+    def close(self) -> None:
+        """Close connections and the ledger. A sandbox without a path is gone then."""
+        self._service.gateway.transport.close()
+        self._service.ledger.close()
+
+    def __enter__(self) -> Account:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _facts(self) -> list[tuple[str, str]]:
+        ledger = self._service.ledger.path
+        return [
+            ("messages", "leave this machine and cost money" if self._service.live else "never leave this machine"),
+            ("ledger", str(ledger) if ledger else "in memory, gone with this kernel"),
+            ("campaigns", f"{len(self.campaigns()):,}"),
+        ]
+
+    def __repr__(self) -> str:
+        return display.lines(self._title, self._facts())
+
+    def _repr_html_(self) -> str:
+        return display.panel(self._title, self._facts())
+
+
+def _series(ids: Iterable[str]) -> pd.Series[Any]:
+    """Read ids or numbers however they are given: one string, a list, a Series, or a frame with an apimsgid column."""
+    if isinstance(ids, pd.DataFrame):
+        ids = ids["apimsgid"]
+    values = [ids] if isinstance(ids, str) else ids
+    series = values if isinstance(values, pd.Series) else pd.Series(list(values), dtype="str")
+    if series.isna().any():
+        message = f"{int(series.isna().sum())} of the ids are missing. Nothing was asked. Drop them: ids.dropna()."
+        raise InvalidInput(message)
+    return series.astype("str")
+
+
+def _describe(rows: pd.DataFrame, number: int, code: str, now: datetime) -> None:
+    """Fill in what a status says."""
+    status = codes.status(code)
+    rows.loc[number, ["status", "delivery", "meaning"]] = [code, status.delivery, status.meaning]
+    rows.loc[number, "final"] = status.final
+    rows.loc[number, "checked_at"] = now
+
+
+def sandbox(
+    path: str | Path | None = None, *, seed: int = 0, speed: float | None = None, credits: float | Decimal = 1000
+) -> Account:
+    """Open a gateway of one's own that needs no account; nothing leaves this machine.
+
+    It behaves like the real one: sessions, prices, delivery that takes time and sometimes fails. The same seed and the
+    same calls give the same ids, statuses and charges. Unless ``speed`` is given its time stands still until something
+    waits, and then jumps.
+
+    Parameters
+    ----------
+    path
+        A directory that keeps the gateway and the ledger; without it both are gone with the kernel.
+    seed
+        What ids, delivery and delays are derived from.
+    speed
+        Seconds at the gateway for each real second.
+    credits
+        What the account starts with.
+
+    Examples
+    --------
+    >>> import clicknb as cn
+    >>> cn.sandbox(credits=50).balance()
+    50.0
+    """
+    from clicknb.sandbox import Gateway
+
+    directory = None if path is None else Path(path)
+    if directory is None:
+        gateway, last = Gateway(seed=seed, credits=credits), None
+    else:
+        gateway, last = _kept(directory, seed, credits)
+    start = {} if last is None else {"start": last}
+    clock: Clock = SteppedClock(**start) if speed is None else RunningClock(speed, **start)
+    transport = InProcessTransport(lambda place, body: gateway.answer(place, body, clock.now()))
+    login = credentials.Credentials(user="sandbox", password=credentials.Secret("sandbox"), api_id="1")
+    service = Service(
+        gateway=Clickatell(transport, login, clock=clock),
+        ledger=Ledger(None if directory is None else directory / "ledger.sqlite"),
+        clock=clock,
+        connect=lambda connections: SequentialExchange(transport, connections),
+        mint=seeded(seed),
+        live=False,
+        rate=None,
+        concurrency=CONNECTIONS,
+    )
+    return Account(service, "Sandbox account", gateway.numbers())
+
+
+def seeded(seed: int) -> Callable[[str], str]:
+    """Make campaign ids from a seed and the campaign's name, so that a run against a fresh sandbox can be repeated."""
+    return lambda name: hmac.new(str(seed).encode(), name.encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def _kept(directory: Path, seed: int, credits: float | Decimal) -> tuple[Gateway, datetime | None]:
+    from clicknb.sandbox import open_gateway
+
+    try:
+        return open_gateway(directory, seed=seed, credits=credits)
+    except (OSError, ValueError) as error:
+        reason = str(error)
+    message = f"The sandbox kept in {directory} cannot be opened: {reason}. Nothing was sent. Choose another directory."
+    raise ConfigError(message)
+
+
+def connect(
+    *,
+    user: str | None = None,
+    password: str | None = None,
+    api_id: str | None = None,
+    profile: str | None = None,
+    dotenv: str | Path | None = None,
+    base_url: str | None = None,
+    ledger: str | Path | None = None,
+    rate: float | None = None,
+    concurrency: int = CONNECTIONS,
+    allow: Iterable[str] | None = None,
+) -> Account:
+    """Open an account at Clickatell. Credentials that are not given come from the environment.
+
+    Each may be given here, as ``CLICKATELL_USER``, ``CLICKATELL_PASSWORD`` and ``CLICKATELL_API_ID`` in the
+    environment, in the file named by ``dotenv``, or in the keyring profile named by ``profile``; the first that has it
+    wins.
+
+    Parameters
+    ----------
+    base_url
+        The gateway's address, or ``CLICKATELL_BASE_URL``: https only, plain http to this machine alone. A gateway on
+        this machine is never "live".
+    ledger
+        The SQLite file that records every message, or ``CLICKATELL_LEDGER``; by default one per account in
+        ``~/.clicknb``.
+    rate
+        Messages a second, at most; 100 on a live account unless told otherwise.
+    concurrency
+        Connections, at most; also how many messages a crash can leave in doubt.
+    allow
+        The only destination addresses that may be sent to.
+
+    Raises
+    ------
+    ConfigError
+        Credentials are missing or incomplete, or the address is not safe; nothing was contacted.
+    LedgerError
+        The ledger cannot be opened.
+
+    Examples
+    --------
+    >>> import clicknb as cn
+    >>> sms = cn.connect(user="me", password="...", api_id="1")  # doctest: +SKIP
+    """
+    login = credentials.find(user=user, password=password, api_id=api_id, profile=profile, dotenv=dotenv)
+    url = check_base_url(base_url or os.environ.get("CLICKATELL_BASE_URL") or LIVE_URL)
+    live = not is_loopback(url)
+    place = ledger or os.environ.get("CLICKATELL_LEDGER") or _default_ledger(login)
+    book = Ledger(Path(place).expanduser())
+    transport = RequestsTransport(url)
+    service = Service(
+        gateway=Clickatell(transport, login),
+        ledger=book,
+        clock=RealClock(),
+        connect=lambda connections: ThreadedExchange(lambda: RequestsTransport(url), connections),
+        mint=lambda name: secrets.token_hex(16),
+        live=live,
+        rate=LIVE_RATE if rate is None and live else rate,
+        concurrency=concurrency,
+        allow=None if allow is None else frozenset(allow),
+    )
+    return Account(service, f"{'LIVE account' if live else 'Test account'} of {login.user} at {url}")
+
+
+def _default_ledger(login: credentials.Credentials) -> Path:
+    name = re.sub(r"[^A-Za-z0-9._-]", "_", f"{login.user}-{login.api_id}")
+    return Path.home() / ".clicknb" / f"{name}.sqlite"

@@ -1,0 +1,1 @@
+"""Frames in, frames and figures out; knows no gateway and no ledger."""

@@ -1,0 +1,262 @@
+"""A campaign: what was sent, what became of it, and what can still be done."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from clicknb import display
+from clicknb.analysis import figures, report, summary
+from clicknb.campaign import record, track
+from clicknb.campaign.send import Sender
+from clicknb.campaign.service import Service
+from clicknb.clock import seconds
+from clicknb.errors import CampaignStopped, InvalidInput
+from clicknb.gateway import codes
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from tqdm import tqdm
+
+RESENDABLE = frozenset({"absent", "unknown", "rejected"})
+
+_MEANINGS = {code: status.meaning for code, status in codes.STATUSES.items()}
+
+
+class Campaign:
+    """The record of a campaign, read from the ledger each time it is asked for.
+
+    Nothing here sends a message except ``resume``.
+
+    Examples
+    --------
+    >>> import clicknb as cn
+    >>> people = cn.read_recipients(pd.DataFrame({"mobile": ["447700900123", "447700900124"]}))
+    >>> plan = cn.sandbox().plan(people, to="mobile", text="Hello", name="greeting")
+    >>> campaign = plan.send(progress=False).track(progress=False)
+    >>> campaign.statuses["delivery"].tolist()
+    ['delivered', 'delivered']
+    """
+
+    def __init__(self, service: Service, name: str, campaign_id: str) -> None:
+        self._service = service
+        self._id = campaign_id
+        self.name = name
+
+    # the record
+
+    @property
+    def sends(self) -> pd.DataFrame:
+        """One row per recipient: what was sent and how it was answered (``clicknb.frames.SENDS``)."""
+        return record.sends(self._table())
+
+    @property
+    def statuses(self) -> pd.DataFrame:
+        """One row per accepted message: its latest status (``clicknb.frames.STATUSES``)."""
+        return record.statuses(self._table())
+
+    @property
+    def charges(self) -> pd.DataFrame:
+        """One row per accepted message: estimated and actual cost in credits (``clicknb.frames.CHARGES``)."""
+        return record.charges(self._table())
+
+    @property
+    def events(self) -> pd.DataFrame:
+        """Every status seen, oldest first (``clicknb.frames.EVENTS``)."""
+        return record.events(self._service.ledger, self._id)
+
+    @property
+    def outcomes(self) -> pd.DataFrame:
+        """One row per recipient with all that is known of it (``clicknb.frames.OUTCOMES``)."""
+        return record.outcomes(self._table())
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many rows are in each state."""
+        return dict(Counter(self.sends["state"].astype("str")).most_common())
+
+    @property
+    def stopped(self) -> str:
+        """Why sending stopped early; empty if it did not."""
+        return str(self._service.ledger.campaign(self._id)["stopped"])
+
+    def _table(self) -> pd.DataFrame:
+        return record.joined(self._service.ledger, self._id)
+
+    # asking and acting
+
+    def refresh(self) -> Campaign:
+        """Ask the gateway once for the status of every message that is not final, and what the final ones cost.
+
+        Raises
+        ------
+        AccountError
+            The gateway refuses the account.
+        TransportError
+            The gateway could not be reached; the record stays as it was.
+        """
+        track.refresh(self._service, self._id)
+        return self
+
+    def track(self, timeout: float | str | timedelta = "30min", *, progress: bool = True) -> Campaign:
+        """Ask until every accepted message is final, less and less often; what is not final by then stays pending.
+
+        Parameters
+        ----------
+        timeout
+            Seconds, or a text such as ``"30min"``.
+        progress
+            Whether to show a progress bar.
+        """
+        total = self.counts.get("accepted", 0)
+        with _bar(total, f"{self.name}: final", progress) as bar:
+
+            def look() -> int:
+                left = track.refresh(self._service, self._id)
+                bar.update(total - left - bar.n)
+                return left
+
+            track.until(self._service, look, seconds(timeout))
+        return self
+
+    def reconcile(self, timeout: float | str | timedelta = "3min") -> Campaign:
+        """Ask the gateway about every message in doubt, by its client message id.
+
+        What the gateway knows becomes ``accepted``; what it denies three times over two minutes becomes ``absent``.
+        The rest stays ``unknown``; call it again later. Nothing is sent.
+        """
+        track.until(self._service, lambda: track.reconcile(self._service, self._id), seconds(timeout), first=30.0)
+        return self
+
+    def resume(self, *, resend: Iterable[str] = (), progress: bool = True) -> Campaign:
+        """Send what is still planned.
+
+        Parameters
+        ----------
+        resend
+            States to send again as new attempts, of ``absent``, ``unknown`` and ``rejected``. A message that is
+            ``unknown`` may have been delivered, so sending it again may reach somebody twice.
+        progress
+            Whether to show a progress bar.
+
+        Raises
+        ------
+        CampaignStopped
+            Sending stopped again, with the reason.
+        """
+        states = {resend} if isinstance(resend, str) else set(resend)
+        if wrong := states - RESENDABLE:
+            allowed = ", ".join(sorted(RESENDABLE))
+            message = f"resend takes {allowed}, not {', '.join(sorted(wrong))}. Nothing was sent."
+            raise InvalidInput(message)
+        return execute(self._service, self.name, self._id, resend=states, progress=progress)
+
+    def cancel(self) -> Campaign:
+        """Take planned messages out of the queue, and stop those that the gateway still holds."""
+        track.cancel(self._service, self._id)
+        return self
+
+    # what it comes to
+
+    def summary(self, by: str | list[str] | None = None) -> pd.DataFrame:
+        """Count outcomes and compute rates and cost; see ``clicknb.analysis.summary.summary``."""
+        return summary.summary(self.outcomes, by=by)
+
+    def reasons(self) -> pd.DataFrame:
+        """Say why messages did not arrive; see ``clicknb.analysis.summary.reasons``."""
+        return summary.reasons(self.outcomes, meanings=_MEANINGS)
+
+    def plot(self, by: str = "country") -> Figure:
+        """Draw outcomes by group and delivery over time; see ``clicknb.analysis.figures.plot``."""
+        return figures.plot(self.outcomes, by=by, title=self.name)
+
+    def report(self, path: str | Path) -> Path:
+        """Write the summary, the reasons and the figure as one HTML page that needs nothing else."""
+        place = Path(path)
+        page = report.report(
+            self.outcomes, title=self.name, facts=self._facts(), figure=self.plot(), meanings=_MEANINGS
+        )
+        place.write_text(page, encoding="utf-8")
+        return place
+
+    def _facts(self) -> list[tuple[str, str]]:
+        table = self._table()
+        counts = table["state"].value_counts()
+        facts = [(state, f"{count:,}") for state, count in counts.items()]
+        accepted = table[table["state"] == "accepted"]
+        if len(accepted):
+            facts.append(("delivered", f"{int((accepted['delivery'] == 'delivered').sum()):,}"))
+            facts.append(("not final yet", f"{int((~accepted['final']).sum()):,}"))
+        charged = accepted["charge"].dropna()
+        facts.append(("charged so far", display.credits(charged.sum()) if len(charged) else "not asked yet"))
+        return [(str(name), value) for name, value in facts]
+
+    def _note(self) -> str:
+        counts = self.counts
+        notes = []
+        if self.stopped:
+            notes.append(f"Stopped: {self.stopped}. campaign.resume() goes on.")
+        elif counts.get("planned"):
+            notes.append("campaign.resume() sends what is still planned.")
+        if counts.get("unknown") or counts.get("sending"):
+            notes.append("campaign.reconcile() asks the gateway about what is unknown.")
+        return " ".join(notes)
+
+    def __repr__(self) -> str:
+        return display.lines(f"Campaign {self.name}", self._facts(), self._note())
+
+    def _repr_html_(self) -> str:
+        return display.panel(f"Campaign {self.name}", self._facts(), self._note())
+
+
+def _bar(total: int, title: str, shown: bool) -> tqdm[Any]:
+    from tqdm.auto import tqdm
+
+    return tqdm(total=total, desc=title, unit=" msg", disable=not shown or not total)
+
+
+def execute(
+    service: Service,
+    name: str,
+    campaign_id: str,
+    *,
+    resend: Iterable[str] = (),
+    only: int | None = None,
+    progress: bool = True,
+) -> Campaign:
+    """Send the planned rows of a campaign, and those in the states to resend; or only one of its rows.
+
+    Raises
+    ------
+    CampaignStopped
+        Sending stopped before the end.
+    """
+    ledger = service.ledger
+    ledger.abandon(campaign_id, service.clock.now())
+    ledger.stop(campaign_id, "")
+    campaign = Campaign(service, name, campaign_id)
+    messages = ledger.messages(campaign_id, {"planned", *resend}, only=only)
+    with _bar(len(messages), name, progress) as bar:
+
+        def settled(state: str) -> None:
+            bar.update(state != "returned")
+
+        sender = Sender(service, campaign_id, settled)
+        try:
+            sender.run(messages)
+        finally:
+            if sender.stopped:
+                ledger.stop(campaign_id, sender.stopped)
+    if sender.stopped:
+        counts = ", ".join(f"{count:,} {state}" for state, count in campaign.counts.items())
+        message = (
+            f"Campaign {name!r} stopped before its end: {sender.stopped}. So far: {counts}. Planned rows have not been "
+            f"sent and nothing is lost. When the cause is gone, go on with sms.campaign({name!r}).resume()."
+        )
+        raise CampaignStopped(message, campaign=campaign)
+    return campaign

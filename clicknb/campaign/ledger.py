@@ -1,0 +1,363 @@
+"""The durable record of every message: what was to be sent, each attempt, and each status seen.
+
+One SQLite file; its tables are in ``schema.py``. ``rows`` is what a plan said and never changes. An attempt is one
+request: it is committed as ``sending`` before the first byte leaves and settled when the answer is read, so a crash
+leaves it visibly open. ``events`` holds every status seen; the status that counts is derived from them, never stored
+over.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.pool import StaticPool
+
+from clicknb.campaign import schema
+from clicknb.campaign.schema import (
+    SCHEMA_VERSION,
+    Event,
+    Intent,
+    Message,
+    Outcome,
+    attempts,
+    campaigns,
+    events,
+    micro,
+    micro_credits,
+    prices,
+    rows,
+)
+from clicknb.errors import CampaignError, LedgerError
+
+
+class Ledger:
+    """The record of one account's campaigns.
+
+    Parameters
+    ----------
+    path
+        The SQLite file, made readable by its owner only; None keeps the record in memory.
+
+    Raises
+    ------
+    LedgerError
+        The file cannot be opened, is no ledger, or comes from a newer version.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path
+        self._lock = threading.RLock()
+        self._engine = _engine(path)
+        try:
+            self._prepare()
+        except LedgerError:
+            self.close()
+            raise
+
+    def __repr__(self) -> str:
+        return f"<Ledger {self.path.name if self.path else 'in memory'}>"
+
+    def close(self) -> None:
+        """Release the file."""
+        self._engine.dispose()
+
+    # campaigns
+
+    def campaign_id(self, name: str) -> str | None:
+        """Find a campaign by its name."""
+        with self._reading() as connection:
+            return connection.execute(sa.select(campaigns.c.id).where(campaigns.c.name == name)).scalar()
+
+    def campaign(self, campaign_id: str) -> dict[str, Any]:
+        """Read a campaign's own record."""
+        with self._reading() as connection:
+            return dict(connection.execute(sa.select(campaigns).where(campaigns.c.id == campaign_id)).mappings().one())
+
+    def counts(self) -> list[dict[str, Any]]:
+        """Count the rows of every campaign by state."""
+        query = (
+            sa.select(campaigns.c.id, campaigns.c.name, campaigns.c.started_at, campaigns.c.stopped, schema.STATE)
+            .add_columns(sa.func.count(rows.c.id).label("rows"))
+            .select_from(campaigns.outerjoin(schema.with_latest_attempt(), rows.c.campaign_id == campaigns.c.id))
+            .group_by(campaigns.c.id, "state")
+            .order_by(campaigns.c.started_at, campaigns.c.name)
+        )
+        with self._reading() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    def start(self, campaign_id: str, name: str, at: datetime, index_names: Sequence[Any]) -> None:
+        """Record a campaign unless it is there."""
+        names = json.dumps(list(index_names))
+        values = {"id": campaign_id, "name": name, "started_at": micro(at), "index_names": names}
+        with self._writing() as connection:
+            connection.execute(insert(campaigns).values(values).on_conflict_do_nothing(index_elements=["name"]))
+
+    def stop(self, campaign_id: str, reason: str) -> None:
+        """Record why sending stopped; an empty reason clears it."""
+        with self._writing() as connection:
+            connection.execute(sa.update(campaigns).where(campaigns.c.id == campaign_id).values(stopped=reason))
+
+    # rows
+
+    def add(self, campaign_id: str, new: Sequence[Mapping[str, Any]]) -> None:
+        """Record rows; those whose key is there already stay as they are."""
+        if not new:
+            return
+        statement = insert(rows).on_conflict_do_nothing(index_elements=["campaign_id", "key"])
+        with self._writing() as connection:
+            connection.execute(statement, [{**row, "campaign_id": campaign_id} for row in new])
+
+    def contents(self, campaign_id: str) -> dict[str, tuple[str, str]]:
+        """Read what each recorded row says: key to (text, sender)."""
+        query = sa.select(rows.c.key, rows.c.text, rows.c.sender).where(
+            rows.c.campaign_id == campaign_id, rows.c.skipped.is_(None)
+        )
+        with self._reading() as connection:
+            return {key: (text, sender) for key, text, sender in connection.execute(query)}
+
+    def messages(
+        self, campaign_id: str, states: Iterable[str] = ("planned",), *, only: int | None = None
+    ) -> list[Message]:
+        """List the rows in some states, in the order of the plan; or only one row, if it is in one of them."""
+        query = (
+            sa.select(rows.c.id, rows.c.key, rows.c.to, rows.c.sender, rows.c.text, rows.c.encoding, rows.c.parts)
+            .add_columns(sa.func.coalesce(attempts.c.attempt, 0))
+            .select_from(schema.with_latest_attempt())
+            .where(rows.c.campaign_id == campaign_id, schema.STATE.element.in_(list(states)), _one(only))
+            .order_by(rows.c.id)
+        )
+        with self._reading() as connection:
+            return [Message(*row) for row in connection.execute(query)]
+
+    def skip(self, row_ids: Iterable[int], reason: str) -> None:
+        """Take planned rows out of the queue for good."""
+        statement = sa.update(rows).where(rows.c.id == sa.bindparam("row")).values(skipped=reason)
+        if values := [{"row": row_id} for row_id in row_ids]:
+            with self._writing() as connection:
+                connection.execute(statement, values)
+
+    def table(self, campaign_id: str, *, only: int | None = None) -> pd.DataFrame:
+        """Read every row with its latest attempt, in the order of the plan, as it is stored; or only one row."""
+        columns = [column for column in attempts.c if column.name not in {"row_id", "state"}]
+        query = (
+            sa.select(rows, *columns, schema.STATE)
+            .select_from(schema.with_latest_attempt())
+            .where(rows.c.campaign_id == campaign_id, _one(only))
+            .order_by(rows.c.id)
+        )
+        return self._frame(query)
+
+    def same(self, campaign_id: str, message: tuple[str, str, str], since: datetime) -> tuple[int, str] | None:
+        """Find the latest row with this number, text and sender that was tried since a time, or is still planned.
+
+        Returns
+        -------
+        tuple or None
+            The row's id and its state.
+        """
+        to, text, sender = message
+        query = (
+            sa.select(rows.c.id, schema.STATE)
+            .select_from(schema.with_latest_attempt())
+            .where(rows.c.campaign_id == campaign_id, rows.c.to == to, rows.c.text == text, rows.c.sender == sender)
+            .where(rows.c.skipped.is_(None))
+            .where(sa.or_(attempts.c.submitted_at.is_(None), attempts.c.submitted_at >= micro(since)))
+            .order_by(rows.c.id.desc())
+            .limit(1)
+        )
+        with self._reading() as connection:
+            found = connection.execute(query).one_or_none()
+        return None if found is None else (found.id, found.state)
+
+    def append(self, campaign_id: str, row: Mapping[str, Any]) -> int:
+        """Record one more row to a number that may have some already; returns its id."""
+        mine = sa.and_(rows.c.campaign_id == campaign_id, rows.c.to == row["to"])
+        with self._writing() as connection:
+            number = connection.execute(sa.select(sa.func.count()).where(mine)).scalar_one() + 1
+            values = {**row, "campaign_id": campaign_id, "key": f"{row['to']}#{number}"}
+            row_id: int = connection.execute(sa.insert(rows).values(values).returning(rows.c.id)).scalar_one()
+            return row_id
+
+    # attempts
+
+    def record(self, outcomes: Sequence[Outcome], intents: Sequence[Intent]) -> None:
+        """Commit what came back and what leaves next, in one transaction.
+
+        Raises
+        ------
+        CampaignError
+            Another sender has taken one of these rows; nothing of this call was recorded and nothing may be sent.
+        """
+        if not outcomes and not intents:
+            return
+        try:
+            with self._writing() as connection:
+                if outcomes:
+                    connection.execute(schema.SETTLE, [schema.settled(outcome) for outcome in outcomes])
+                if intents:
+                    connection.execute(sa.insert(attempts), [schema.opened(intent) for intent in intents])
+        except sa.exc.IntegrityError:
+            message = (
+                "Another program is sending this campaign at this moment. Nothing was sent twice, and this one has "
+                "stopped. Wait until the other has finished, then look at the campaign again."
+            )
+        else:
+            return
+        raise CampaignError(message)
+
+    def attempts(self) -> list[dict[str, Any]]:
+        """Read every attempt of every campaign with its row's number and text."""
+        query = sa.select(attempts, rows.c.to, rows.c.text).join(rows, rows.c.id == attempts.c.row_id)
+        with self._reading() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    def abandon(self, campaign_id: str, at: datetime) -> int:
+        """Name what a dead sender left open: attempts still ``sending`` become ``unknown``."""
+        reason = "the program ended before the answer was read"
+        statement = (
+            sa.update(attempts)
+            .where(attempts.c.state == "sending")
+            .where(attempts.c.row_id.in_(sa.select(rows.c.id).where(rows.c.campaign_id == campaign_id)))
+            .values(state="unknown", error=reason, answered_at=micro(at))
+        )
+        with self._writing() as connection:
+            return connection.execute(statement).rowcount
+
+    # events
+
+    def note(self, seen: Sequence[Event]) -> None:
+        """Record what the gateway said when it was asked, and that it was asked."""
+        if not seen:
+            return
+        with self._writing() as connection:
+            if news := [schema.noted(event) for event in seen if event.news]:
+                connection.execute(insert(events).on_conflict_do_nothing(), news)
+            connection.execute(schema.CHECKED, [schema.checked(event) for event in seen])
+
+    def events(self, campaign_id: str, *, only: int | None = None) -> pd.DataFrame:
+        """Read every status seen, oldest first, with the row's ordinal and label, as it is stored."""
+        query = (
+            sa.select(events, rows.c.ordinal, rows.c.label)
+            .join(rows, rows.c.id == events.c.row_id)
+            .where(rows.c.campaign_id == campaign_id, _one(only))
+            .order_by(events.c.at, events.c.id)
+        )
+        return self._frame(query)
+
+    # prices
+
+    def prices(self, since: datetime) -> dict[str, int | None]:
+        """Read the prices asked for since a time: country to micro-credits a part, None where there is no route."""
+        query = sa.select(prices.c.country, prices.c.charge).where(prices.c.asked_at >= micro(since))
+        with self._reading() as connection:
+            return {row.country: row.charge for row in connection.execute(query)}
+
+    def set_price(self, country: str, charge: Decimal | None, at: datetime) -> None:
+        """Remember what the gateway says a part to this country costs at least."""
+        values = {"charge": micro_credits(charge), "asked_at": micro(at)}
+        statement = insert(prices).values(country=country, **values)
+        with self._writing() as connection:
+            connection.execute(statement.on_conflict_do_update(index_elements=["country"], set_=values))
+
+    # the file
+
+    def _prepare(self) -> None:
+        with self._writing() as connection:
+            version = connection.exec_driver_sql("PRAGMA user_version").scalar() or 0
+            if version == 0:
+                schema.metadata.create_all(connection)
+                connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        if version > SCHEMA_VERSION:
+            message = (
+                f"The ledger {self.path} was written by a newer clicknb (schema {version}; this one reads "
+                f"{SCHEMA_VERSION}). Nothing was changed. Upgrade clicknb."
+            )
+            raise LedgerError(message)
+
+    def _frame(self, query: sa.Select[Any]) -> pd.DataFrame:
+        with self._reading() as connection:
+            return pd.DataFrame(connection.execute(query).all(), columns=list(query.selected_columns.keys()))
+
+    @contextmanager
+    def _reading(self) -> Iterator[sa.Connection]:
+        with self._transaction(write=False) as connection:
+            yield connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[sa.Connection]:
+        with self._transaction(write=True) as connection:
+            yield connection
+
+    @contextmanager
+    def _transaction(self, *, write: bool) -> Iterator[sa.Connection]:
+        reason = ""
+        try:
+            with self._lock, self._engine.connect() as plain:
+                connection = plain.execution_options(write=write)
+                with connection.begin():
+                    yield connection
+        except sa.exc.IntegrityError:
+            raise
+        except sa.exc.DBAPIError as error:
+            reason = str(error.orig)
+        if reason:
+            message = (
+                f"The ledger {self.path or 'in memory'} could not be {'written' if write else 'read'}: {reason}. "
+                "Nothing more is sent without it; what was on its way is settled by resuming the campaign. Check the "
+                "disk and the file, then try again."
+            )
+            raise LedgerError(message)
+
+
+def _one(row_id: int | None) -> sa.ColumnElement[bool]:
+    return sa.true() if row_id is None else rows.c.id == row_id
+
+
+def _engine(path: Path | None) -> sa.Engine:
+    """Open SQLite with the durability that the promise needs: write-ahead log, every commit flushed to the disk."""
+    if path is None:
+        engine = sa.create_engine(
+            "sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False}, hide_parameters=True
+        )
+    else:
+        _create_private(path)
+        engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)), hide_parameters=True)
+
+    @sa.event.listens_for(engine, "connect")
+    def _configure(connection: Any, _: object) -> None:
+        connection.isolation_level = None  # transactions are begun below, explicitly
+        connection.execute("PRAGMA busy_timeout = 10000")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        write = connection.get_execution_options().get("write", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+    return engine
+
+
+def _create_private(path: Path) -> None:
+    """Make the file before SQLite does, so that only its owner can ever read the numbers in it."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as error:
+        reason = error.strerror
+    else:
+        return
+    message = f"The ledger {path} cannot be opened: {reason}. Nothing was sent. Choose another place with ledger=."
+    raise LedgerError(message)

@@ -1,0 +1,300 @@
+"""Every row's fate and price before anything leaves."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from clicknb import display, frames
+from clicknb.campaign import record
+from clicknb.campaign.campaign import Campaign, execute
+from clicknb.campaign.schema import micro_credits
+from clicknb.campaign.service import Service
+from clicknb.errors import AlreadySent, ConfirmationNeeded, ContentChanged, InvalidInput, TransportError
+from clicknb.gateway.parameters import encode
+from clicknb.messages import recipients
+from clicknb.messages.template import Template
+from clicknb.messages.text import parts
+
+logger = logging.getLogger(__name__)
+
+MOST_PARTS = 35
+"""The longest text that Clickatell splits (its archived page on concatenation)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What holds for every message of a plan."""
+
+    name: str
+    text: str
+    sender: str = ""
+    country: str | None = None
+    max_parts: int = 3
+
+    def __post_init__(self) -> None:
+        if not self.name.strip():
+            message = "A campaign needs a name: it is how running a cell again is recognised. Nothing was sent."
+            raise InvalidInput(message)
+        if not 1 <= self.max_parts <= MOST_PARTS:
+            message = f"max_parts must be 1 to {MOST_PARTS}, not {self.max_parts}. Nothing was sent."
+            raise InvalidInput(message)
+        if self.sender:
+            encode({"sender": self.sender})
+
+
+class Plan:
+    """What a campaign will send, to whom, and at what price; nothing has left yet.
+
+    Attributes
+    ----------
+    frame : pandas.DataFrame
+        One row per input row with the caller's index; columns as in ``clicknb.frames.PLAN``. A row with a ``problem``
+        will not be sent. ``credits_low`` is the least it can cost; missing where no price is known.
+    balance : decimal.Decimal or None
+        Credits of the account when the plan was made; None if the gateway could not be asked.
+    """
+
+    def __init__(self, service: Service, frame: pd.DataFrame, options: Options, balance: Decimal | None) -> None:
+        self._service = service
+        self._options = options
+        self.frame = frame
+        self.balance = balance
+
+    @property
+    def name(self) -> str:
+        """The campaign's name, unique in its ledger."""
+        return self._options.name
+
+    @property
+    def to_send(self) -> pd.DataFrame:
+        """The rows that will be sent."""
+        return self.frame[self.frame["problem"].isna()]
+
+    @cached_property
+    def token(self) -> str:
+        """Eight hexadecimal digits that stand for exactly this plan: order, numbers, texts, encodings and sender."""
+        rows = self.to_send
+        content = [self.name, self._options.sender, self._options.max_parts]
+        content += [list(rows[column]) for column in ("to", "text", "encoding")]
+        digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:8].upper()
+        return f"{digest[:4]}-{digest[4:]}"
+
+    def send(self, confirm: str | None = None, *, progress: bool = True) -> Campaign:
+        """Send what is planned, once; running it again sends only what was never sent.
+
+        Parameters
+        ----------
+        confirm
+            The plan's token; needed on a live account, ignored in a sandbox.
+        progress
+            Whether to show a progress bar.
+
+        Returns
+        -------
+        Campaign
+            The record of what happened.
+
+        Raises
+        ------
+        ConfirmationNeeded
+            The account is live and ``confirm`` is not this plan's token; nothing was sent.
+        ContentChanged
+            A campaign of this name holds one of these numbers with another text or sender; nothing was sent.
+        CampaignStopped
+            Sending stopped early, with the reason; what was accepted is recorded.
+        LedgerError
+            The record could not be written; nothing was sent after that.
+        """
+        if self._service.live and confirm != self.token:
+            message = (
+                f"Nothing was sent. This account is live: to send {len(self.to_send):,} messages, call "
+                f'plan.send(confirm="{self.token}").\n{self!r}'
+            )
+            raise ConfirmationNeeded(message)
+        ledger = self._service.ledger
+        campaign_id = self._open()
+        self._refuse_changes(ledger.contents(campaign_id))
+        ledger.add(campaign_id, self._records())
+        return execute(self._service, self.name, campaign_id, progress=progress)
+
+    def send_one(self, *, since: datetime, again: bool) -> pd.DataFrame:
+        """Send the only row of this plan, unless the same message was sent since a time; see ``Account.send``."""
+        ledger = self._service.ledger
+        campaign_id = self._open()
+        (row,) = self._records()
+        found = None if again else ledger.same(campaign_id, (row["to"], row["text"], row["sender"]), since)
+        if found is None or found[1] in {"rejected", "absent"}:
+            found = ledger.append(campaign_id, row), "planned"
+        row_id, state = found
+        if state == "planned":
+            execute(self._service, self.name, campaign_id, only=row_id, progress=False)
+        else:
+            message = (
+                f"This message was sent to {display.mask_number(row['to'])} before and is {state}: nothing was sent "
+                "now, and its record is returned. To send it once more, pass again=True."
+            )
+            warnings.warn(message, AlreadySent, stacklevel=3)
+        return record.sends(record.joined(ledger, campaign_id, only=row_id))
+
+    def _open(self) -> str:
+        """Find the campaign in the ledger, or start it there."""
+        ledger = self._service.ledger
+        campaign_id = ledger.campaign_id(self.name)
+        if campaign_id is None:
+            campaign_id = self._service.mint(self.name)
+            ledger.start(campaign_id, self.name, self._service.clock.now(), list(self.frame.index.names))
+        return campaign_id
+
+    def _refuse_changes(self, recorded: Mapping[str, tuple[str, str]]) -> None:
+        rows = self.to_send
+        sender = self._options.sender
+        changed = [
+            label
+            for label, key, text in zip(rows.index, _keys(rows["to"]), rows["text"], strict=True)
+            if recorded.get(key, (text, sender)) != (text, sender)
+        ]
+        if changed:
+            named = ", ".join(str(label) for label in changed[:_NAMED])
+            more = f" and {len(changed) - _NAMED:,} more" if len(changed) > _NAMED else ""
+            message = (
+                f"Campaign {self.name!r} already holds {len(changed):,} of these rows with another text or sender: "
+                f"rows {display.mask_digits(named)}{more}. Nothing was sent now; what was sent before is untouched. "
+                "Give the new text a new campaign name, or restore the old text to go on with this campaign."
+            )
+            raise ContentChanged(message)
+
+    def _records(self) -> list[dict[str, Any]]:
+        """Write the rows as the ledger keeps them: those to send, and those left out with the reason."""
+        table = self.frame.rename(columns={"row": "ordinal", "problem": "skipped"})
+        table["label"] = [record.label(value) for value in self.frame.index]
+        table["sender"] = self._options.sender
+        table["estimated"] = [micro_credits(credits) for credits in table["credits_low"]]
+        send = table["skipped"].isna()
+        table["key"] = ""
+        table.loc[send, "key"] = _keys(table.loc[send, "to"])
+        table.loc[~send, "key"] = _keys("skipped " + table.loc[~send, "read_as"].fillna(""))
+        kept = table[list(_RECORDED)].astype("object")
+        values = kept.where(kept.notna(), None).itertuples(index=False, name=None)
+        return [dict(zip(_RECORDED, row, strict=True)) for row in values]
+
+    # what it says at a glance
+
+    def _facts(self) -> list[tuple[str, str]]:
+        rows = self.to_send
+        problems = self.frame["problem"].dropna()
+        duplicates = int(problems.str.startswith("duplicate").sum())
+        prices = rows["credits_low"].dropna()
+        cost = float(prices.sum())
+        facts = [
+            ("to send", f"{len(rows):,}"),
+            ("refused", f"{len(problems) - duplicates:,}"),
+            ("duplicates", f"{duplicates:,}"),
+            ("parts", f"{int(rows['parts'].sum()):,}"),
+            ("cost", f"at least {display.credits(cost)}" if len(prices) else "not known: no prices"),
+        ]
+        if 0 < len(prices) < len(rows):
+            facts.append(("without a price", f"{len(rows) - len(prices):,}"))
+        if self.balance is not None:
+            facts.append(("balance", display.credits(self.balance)))
+            left = float(self.balance) - cost
+            facts.append(("balance after", f"at most {display.credits(left)}" if left >= 0 else "not enough credit"))
+        return [*facts, ("token", self.token)]
+
+    def __repr__(self) -> str:
+        return display.lines(f"Plan {self.name}", self._facts(), "Nothing has been sent.")
+
+    def _repr_html_(self) -> str:
+        sample = self.to_send[["to", "country", "text", "parts", "credits_low"]].head(3)
+        return display.panel(f"Plan {self.name}", self._facts(), "Nothing has been sent.", sample)
+
+
+_NAMED = 10
+"""How many rows an error names."""
+
+_RECORDED = (
+    "key",
+    "ordinal",
+    "label",
+    "to",
+    "country",
+    "sender",
+    "text",
+    "encoding",
+    "parts",
+    "estimated",
+    "variant",
+    "skipped",
+)
+
+
+def _keys(values: pd.Series[Any]) -> list[str]:
+    """Make row keys: the value and which occurrence of it this is."""
+    numbers = values.groupby(values).cumcount() + 1
+    return [f"{value}#{number}" for value, number in zip(values, numbers, strict=True)]
+
+
+def make(service: Service, people: pd.DataFrame, to: str, options: Options, *, priced: bool = True) -> Plan:
+    """Work out every row's fate and, unless told otherwise, its price; see ``Account.plan``."""
+    seen = recipients.doctor(people, to=to, country=options.country)
+    texts, text_problems = Template(options.text).render(people)
+    plan = pd.DataFrame(seen).assign(text=texts, row=range(len(people)))
+    _refuse(plan, text_problems)
+    _refuse(plan, pd.Series("the text is empty", plan.index).where(plan["text"].str.strip() == ""))
+    if service.allow is not None:
+        _refuse(plan, pd.Series("not on the account's allow list", plan.index).where(~plan["to"].isin(service.allow)))
+    _measure(plan, options.max_parts)
+    balance = _price(service, plan) if priced else None
+    return Plan(service, frames.build(frames.PLAN, plan, people.index), options, balance)
+
+
+def _refuse(plan: pd.DataFrame, problems: pd.Series[Any]) -> None:
+    """Give rows a problem where they have none yet."""
+    plan["problem"] = plan["problem"].where(plan["problem"].notna(), problems)
+
+
+def _measure(plan: pd.DataFrame, max_parts: int) -> None:
+    measured = parts(plan["text"])
+    sendable = plan["problem"].isna()
+    plan["encoding"] = measured["encoding"].where(sendable)
+    plan["parts"] = measured["parts"].where(sendable)
+    too_long = "needs " + measured["parts"].astype("str") + f" parts, but max_parts is {max_parts}"
+    _refuse(plan, too_long.where(measured["parts"] > max_parts))
+    plan["parts"] = plan["parts"].where(plan["problem"].isna())
+
+
+def _price(service: Service, plan: pd.DataFrame) -> Decimal | None:
+    """Fill in the least that each row can cost, and ask for the balance; offline there are neither."""
+    plan["credits_low"] = pd.Series(None, plan.index, dtype="float64")
+    rows = plan[plan["problem"].isna()]
+    try:
+        known = _prices(service, rows)
+        balance = service.gateway.getbalance()
+    except TransportError as error:
+        logger.warning("Planned without prices: %s", error)
+        return None
+    price = rows["country"].map(known).astype("float64")
+    plan["credits_low"] = (price * rows["parts"].astype("float64") / 1_000_000).reindex(plan.index)
+    return balance
+
+
+def _prices(service: Service, rows: pd.DataFrame) -> dict[str, int | None]:
+    """Look up the least price of a part for each country, asked for at most once a day."""
+    now = service.clock.now()
+    known = service.ledger.prices(since=now - timedelta(days=1))
+    for country, number in rows.groupby("country")["to"].first().items():
+        if country not in known:
+            coverage = service.gateway.route_coverage(str(number))
+            service.ledger.set_price(str(country), coverage.charge, now)
+            known[str(country)] = micro_credits(coverage.charge)
+    return known

@@ -1,0 +1,138 @@
+"""The ledger's record as DataFrames: what was sent, what became of it, what it cost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pandas as pd
+
+from clicknb import frames
+from clicknb.campaign.ledger import Ledger
+from clicknb.gateway import codes
+
+
+def label(value: Any) -> str:
+    """Write an index label as JSON, so that the caller's index can be read back."""
+    return json.dumps(value, default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (pd.Timestamp, datetime)):
+        return {"time": value.isoformat()}
+    return value.item() if hasattr(value, "item") else str(value)
+
+
+def index(labels: Iterable[str], names: Sequence[Any]) -> pd.Index[Any]:
+    """Read an index back from its labels."""
+    values = [_value(json.loads(text)) for text in labels]
+    if len(names) > 1 and values:
+        return pd.MultiIndex.from_tuples(values, names=list(names))
+    return pd.Index(values, name=names[0]) if values else pd.RangeIndex(0, name=names[0])
+
+
+def _value(stored: Any) -> Any:
+    if isinstance(stored, dict):
+        return pd.Timestamp(stored["time"])
+    return tuple(_value(part) for part in stored) if isinstance(stored, list) else stored
+
+
+def joined(ledger: Ledger, campaign_id: str, *, only: int | None = None) -> pd.DataFrame:
+    """Join every row, or only one, with its latest attempt and the statuses seen for it.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per recipient in the order of the plan, indexed by the caller's labels: all columns of the frames
+        ``sends``, ``statuses``, ``charges`` and ``outcomes``, with ``row_id``, ``attempt``, ``row`` and
+        ``charged_final`` (whether the charge was asked for after the last status).
+    """
+    table = ledger.table(campaign_id, only=only).rename(columns={"id": "row_id", "ordinal": "row"})
+    seen = ledger.events(campaign_id, only=only)
+    table = table.merge(_settled(seen), how="left", on=["row_id", "attempt"], suffixes=("", "_seen"))
+    for column in ("submitted_at", "answered_at", "checked_at", "settled_at"):
+        table[column] = pd.to_datetime(table[column], unit="us", utc=True)
+    for column in ("estimated", "charge"):
+        table[column] = table[column].astype("float64") / 1_000_000
+    table["error"] = table["error"].where(table["skipped"].isna(), table["skipped"])
+    accepted = table["state"] == "accepted"
+    described = {code: codes.status(code) for code in table["status"].dropna().unique()}
+    table["delivery"] = table["status"].map({code: s.delivery for code, s in described.items()})
+    table["delivery"] = table["delivery"].where(table["delivery"].notna() | ~accepted, "pending")
+    table["meaning"] = table["status"].map({code: s.meaning for code, s in described.items()})
+    table["final"] = table["status"].isin([code for code, s in described.items() if s.final])
+    table["charged_final"] = table["charged_final"].eq(True)
+    return table.set_axis(index(table["label"], json.loads(ledger.campaign(campaign_id)["index_names"])))
+
+
+def _settled(seen: pd.DataFrame) -> pd.DataFrame:
+    """Derive from all events of each attempt the status that counts, when it was first seen, and the charge."""
+    by = ["row_id", "attempt"]
+    columns = [*by, "status", "settled_at", "charge", "charged_final"]
+    seen = seen[seen["apimsgid"] != ""]  # without the denials of messages in doubt
+    if seen.empty:
+        return pd.DataFrame(columns=columns)
+    seen = seen.assign(progress=seen["status"].map(codes.PROGRESS).fillna(-1))
+    counts = seen.loc[seen.groupby(by, sort=False)["progress"].idxmax()].set_index(by)
+    charges = seen[seen["charge"].notna()].groupby(by, sort=False).last()
+    settled = pd.DataFrame({"status": counts["status"], "settled_at": counts["at"]})
+    settled["charge"] = charges["charge"]
+    settled["charged_final"] = charges["status"].reindex(settled.index) == settled["status"]
+    final = settled["status"].isin([code for code, status in codes.STATUSES.items() if status.final])
+    settled["settled_at"] = settled["settled_at"].where(final)
+    return settled.reset_index()
+
+
+def sends(table: pd.DataFrame) -> pd.DataFrame:
+    """Show what was sent: one row per recipient, columns as in ``frames.SENDS``."""
+    return frames.build(frames.SENDS, table, table.index)
+
+
+def statuses(table: pd.DataFrame) -> pd.DataFrame:
+    """Show the status of every accepted message, columns as in ``frames.STATUSES``."""
+    accepted = table[table["state"] == "accepted"]
+    return frames.build(frames.STATUSES, accepted, accepted.index)
+
+
+def charges(table: pd.DataFrame) -> pd.DataFrame:
+    """Show what every accepted message cost, columns as in ``frames.CHARGES``."""
+    accepted = table[table["state"] == "accepted"]
+    return frames.build(frames.CHARGES, accepted, accepted.index)
+
+
+def outcomes(table: pd.DataFrame) -> pd.DataFrame:
+    """Show all that is known of each recipient, columns as in ``frames.OUTCOMES``: what analysis reads."""
+    told = table["status"].notna()
+    return frames.build(frames.OUTCOMES, table.assign(final=table["final"].where(told)), table.index)
+
+
+def events(ledger: Ledger, campaign_id: str) -> pd.DataFrame:
+    """Show every status seen, oldest first, columns as in ``frames.EVENTS``, indexed by the caller's labels."""
+    seen = ledger.events(campaign_id).rename(columns={"ordinal": "row"})
+    seen["at"] = pd.to_datetime(seen["at"], unit="us", utc=True)
+    names = json.loads(ledger.campaign(campaign_id)["index_names"])
+    return frames.build(frames.EVENTS, seen, index(seen["label"], names))
+
+
+def denials(ledger: Ledger, campaign_id: str) -> dict[tuple[int, int], list[datetime]]:
+    """List when the gateway denied knowing each attempt, oldest first."""
+    seen = ledger.events(campaign_id)
+    seen = seen[(seen["source"] == "reconcile") & (seen["apimsgid"] == "")]
+    found: dict[tuple[int, int], list[datetime]] = {}
+    for row_id, attempt, at in zip(seen["row_id"], seen["attempt"], seen["at"], strict=True):
+        found.setdefault((int(row_id), int(attempt)), []).append(datetime.fromtimestamp(at / 1_000_000, UTC))
+    return found
+
+
+def campaigns(ledger: Ledger) -> pd.DataFrame:
+    """Show all campaigns, oldest first, columns as in ``frames.CAMPAIGNS``."""
+    found: dict[str, dict[str, Any]] = {}
+    for count in ledger.counts():
+        at = pd.Timestamp(count["started_at"], unit="us", tz="UTC")
+        empty = {"name": count["name"], "started_at": at, "stopped": count["stopped"], "rows": 0}
+        entry = found.setdefault(count["id"], empty | dict.fromkeys(frames.STATES, 0))
+        entry[count["state"]] += count["rows"]
+        entry["rows"] += count["rows"]
+    return frames.build(frames.CAMPAIGNS, found.values())

@@ -1,0 +1,343 @@
+"""What a reader sees: masked numbers, shortened texts, and small panels that are safe as HTML.
+
+Frames hold whole numbers and texts; everything that is shown goes through this module first. Masking twice changes
+nothing, so a function that shows something masks it again rather than trust its caller.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from decimal import Decimal
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_MASKED = re.compile(r"(?:\+\d{1,3} \*\*\* \*\*\* |\*\*\*)\d{0,3}", re.ASCII)
+
+# What people and spreadsheets put between the digits of one number, invisible marks included.
+_BETWEEN = r"[ \t\xa0\xad+()/.\-\u2000-\u200f\u2010-\u2015\u202a-\u202f\u2060-\u2069\u2212\ufeff]*"
+# An id of the gateway or of ours, a date with its time, an amount: these are left as they are.
+_ID = r"(?<![0-9A-Za-z])(?=[0-9]*[A-Fa-f])[0-9A-Fa-f]{32}(?![0-9A-Za-z])"
+_DATE = r"(?<!\d)20\d\d-[01]\d-[0-3]\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?)?(?!\d)"
+_DECIMAL = r"(?<![\d.])\d{1,5}\.\d{1,4}(?![\d.])"
+
+_LINE_END = re.compile(r"\r\n|[\n\r\v\f\x85\u2028\u2029]")
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+_ADDRESS = frozenset({"to", "from", "read_as", "number", "numbers", "cell", "tel", "gsm", "destination", "recipient"})
+_ADDRESS_PART = ("phone", "mobile", "msisdn")
+_TEXT = frozenset({"text", "message", "body"})
+
+_STRANGER = 9
+"""Digits in a row that make an unnamed cell look like a phone number."""
+
+
+@cache
+def _calling_codes() -> frozenset[str]:
+    from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
+
+    return frozenset(str(code) for code in COUNTRY_CODE_TO_REGION_CODE)
+
+
+def mask_number(to: str) -> str:
+    """Hide a destination address: its calling code and last three digits at most.
+
+    Parameters
+    ----------
+    to
+        A number, formatted or not. What is not one with a calling code and four more digits to hide shows only
+        its last digits.
+
+    Examples
+    --------
+    >>> mask_number("447700900123")
+    '+44 *** *** 123'
+    >>> mask_number("0770 090 0123")
+    '***123'
+    """
+    if _MASKED.fullmatch(to):
+        return to
+    digits = "".join(str(int(digit)) for digit in re.findall(r"\d", to))
+    code = next((digits[:size] for size in (1, 2, 3) if digits[:size] in _calling_codes()), "")
+    if code and len(digits) - len(code) - 3 >= 4 and len(digits) <= 15:  # noqa: PLR2004  E.164: at most 15 digits
+        return f"+{code} *** *** {digits[-3:]}"
+    return f"***{digits[-3:]}"
+
+
+def mask_digits(text: str, shortest: int = 7) -> str:
+    """Hide whatever could be a number inside an error text or a raw reply.
+
+    Runs of ``shortest`` or more digits, also with spaces, dashes, dots, brackets or a plus among them, are masked.
+    Message ids, ISO dates and amounts of at most four decimals stay.
+
+    Examples
+    --------
+    >>> mask_digits("ERR: 114, Cannot route +44 7700-900 123 for 0.8000")
+    'ERR: 114, Cannot route +44 *** *** 123 for 0.8000'
+    """
+    return _runs(shortest).sub(lambda found: mask_number(found["run"]) if found["run"] else found.group(), text)
+
+
+@cache
+def _runs(shortest: int) -> re.Pattern[str]:
+    run = rf"(?P<run>\+?\d(?:{_BETWEEN}\d){{{shortest - 1},}})"
+    return re.compile(f"{_ID}|{_DATE}|{_DECIMAL}|{run}")
+
+
+def shorten(text: str, width: int = 24) -> str:
+    r"""Put a text on one line of at most ``width`` characters; line ends show as ⏎, cut text ends in an ellipsis.
+
+    Control characters, direction marks and broken surrogates show as a replacement character.
+
+    Examples
+    --------
+    >>> shorten("Hello,\nsee you tomorrow at ten", 20)
+    'Hello,⏎see you tomo…'
+    """
+    line = _UNSEEN.sub("\ufffd", _LINE_END.sub("⏎", text).replace("\t", " "))
+    return line if len(line) <= width else line[: width - 1] + "…"
+
+
+def escape(text: str) -> str:
+    """Make a text safe inside HTML, in an element or between the quotes of an attribute.
+
+    Examples
+    --------
+    >>> escape('<b title="x">')
+    '&lt;b title=&quot;x&quot;&gt;'
+    """
+    return html.escape(text.encode("utf-8", "replace").decode(), quote=True)
+
+
+def credits(value: Decimal | float | None) -> str:
+    """Write an amount of credits, to the micro-credit that ledgers keep; ``"unknown"`` where there is none.
+
+    Examples
+    --------
+    >>> credits(8816.5)
+    '8,816.5 credits'
+    >>> credits(float("nan"))
+    'unknown'
+    """
+    if value is None or value != value:  # noqa: PLR0124  only NaN differs from itself
+        return "unknown"
+    amount = f"{value:,.6f}".rstrip("0").rstrip(".")
+    return f"{'0' if amount == '-0' else amount} {'credit' if amount == '1' else 'credits'}"
+
+
+def masked(frame: pd.DataFrame) -> pd.DataFrame:
+    """Copy a frame to show: numbers masked, texts shortened; the index kept, and masked if it holds numbers.
+
+    Columns whose name says that they hold addresses (``to``, ``from``, ``read_as``, ``number``, ``mobile``,
+    ``msisdn``, ``phone`` and the like) are masked whole. In every other column a cell with nine or more digits in
+    a row is masked, message ids excepted.
+
+    Parameters
+    ----------
+    frame
+        Any frame. It is not changed.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Same shape and order. A column in which nothing had to be masked keeps its dtype.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> masked(pd.DataFrame({"mobile": ["447700900123"], "text": ["Hi"]}))
+                mobile text
+    0  +44 *** *** 123   Hi
+    """
+    import pandas as pd
+
+    shown = [_masked_column(frame.iloc[:, at], name) for at, name in enumerate(frame.columns)]
+    copy = pd.concat(shown, axis=1) if shown else frame.copy()
+    copy.columns = _masked_index(frame.columns)
+    copy.index = _masked_index(frame.index)
+    return copy
+
+
+def _masked_column(column: pd.Series[Any], name: object) -> pd.Series[Any]:
+    if column.dtype.kind in "bmM" or not len(column):
+        return column.copy()
+    values: list[Any] = column.tolist()
+    cells = [_masker(name)(value) for value in values]
+    if all(new is old for new, old in zip(cells, values, strict=True)):
+        return column.copy()
+    import pandas as pd
+
+    return pd.Series(cells, index=column.index, dtype="str" if column.dtype == "str" else None)
+
+
+def _masked_index(index: pd.Index[Any]) -> pd.Index[Any]:
+    import pandas as pd
+
+    if isinstance(index, pd.RangeIndex) or not len(index):
+        return index
+    if isinstance(index, pd.MultiIndex):
+        levels = [_masked_index(index.get_level_values(level)) for level in range(index.nlevels)]
+        return pd.MultiIndex.from_arrays(levels, names=index.names)
+    if index.dtype.kind in "bmM":
+        return index
+    values: list[Any] = index.tolist()
+    cells = [_masker(index.name)(value) for value in values]
+    same = all(new is old for new, old in zip(cells, values, strict=True))
+    return index if same else pd.Index(cells, name=index.name)
+
+
+def _masker(name: object) -> Callable[[Any], Any]:
+    """Choose what hides a cell from the name of its column."""
+    word = str(name).strip().lower().replace(" ", "_")
+    if word in _ADDRESS or any(part in word for part in _ADDRESS_PART):
+        return _address
+    return _text if word in _TEXT else _stranger
+
+
+def _address(value: Any) -> Any:
+    if isinstance(value, str):
+        return mask_number(value) if re.search(r"\d", value) else shorten(value)
+    return _stranger(value)
+
+
+def _text(value: Any) -> Any:
+    return shorten(mask_digits(value, _STRANGER)) if isinstance(value, str) else _stranger(value)
+
+
+def _stranger(value: Any) -> Any:
+    if isinstance(value, (bool, datetime)):
+        return value
+    # A number that a spreadsheet turned into a float is read without its exponent.
+    text = f"{value:.0f}" if isinstance(value, float) else str(value)
+    hidden = mask_digits(text, _STRANGER)
+    return value if hidden == text else hidden
+
+
+_PANEL = (
+    "font-family:var(--jp-ui-font-family,system-ui,sans-serif);font-size:13px;line-height:1.5;max-width:60em;"
+    "color:var(--jp-ui-font-color1,inherit);border:1px solid var(--jp-border-color2,#9e9e9e);border-radius:4px;"
+    "padding:8px 12px;margin:4px 0"
+)
+_TITLE = "font-weight:600;font-size:14px;margin:0 0 4px 0"
+_FACTS = "display:grid;grid-template-columns:max-content 1fr;gap:0 16px;margin:0"
+_QUIET = "color:var(--jp-ui-font-color2,inherit);opacity:.85"
+_CELL = "padding:2px 8px;border:0;border-bottom:1px solid var(--jp-border-color2,#9e9e9e)"
+# Jupyter would typeset $...$ in a person's text as mathematics.
+_PLAIN = "tex2jax_ignore mathjax_ignore"
+
+
+def panel(title: str, rows: Sequence[tuple[str, str]], note: str = "", table: pd.DataFrame | None = None) -> str:
+    """Draw a small framed summary as HTML, for ``_repr_html_``.
+
+    Parameters
+    ----------
+    title
+        One line.
+    rows
+        Facts, as pairs of a name and a value.
+    note
+        What to do next, or what is not in it.
+    table
+        A frame to show under the facts; at most ten rows of it, masked.
+
+    Returns
+    -------
+    str
+        A fragment without scripts or style sheets, readable in light and dark themes; everything is escaped.
+    """
+    facts = "".join(
+        f'<dt style="{_QUIET};margin:0;font-weight:400">{_safe(name)}</dt><dd style="margin:0">{_safe(value)}</dd>'
+        for name, value in rows
+    )
+    under = _table(table) if table is not None else ""
+    last = f'<div style="{_QUIET};margin-top:4px">{_safe(note)}</div>' if note else ""
+    return (
+        f'<div class="{_PLAIN}" style="{_PANEL}"><div style="{_TITLE}">{_safe(title)}</div>'
+        f'<dl style="{_FACTS}">{facts}</dl>{under}{last}</div>'
+    )
+
+
+def lines(title: str, rows: Sequence[tuple[str, str]], note: str = "") -> str:
+    """Write the same summary as plain text, for ``__repr__``.
+
+    Examples
+    --------
+    >>> print(lines("Campaign reminder", [("accepted", "9,812"), ("unknown", "0")]))
+    Campaign reminder
+      accepted  9,812
+      unknown   0
+    """
+    width = max((len(name) for name, _ in rows), default=0)
+    facts = [f"  {name:<{width}}  {value}".rstrip() for name, value in rows]
+    return "\n".join(_plain(line) for line in [title, *facts, *([note] if note else [])])
+
+
+def table(frame: pd.DataFrame, max_rows: int = 10) -> str:
+    """Draw the first rows of a frame as an HTML table, masked and escaped.
+
+    Parameters
+    ----------
+    frame
+        Any frame; its index is shown unless it only counts the rows.
+    max_rows
+        How many rows to show; a line below says how many more there are.
+    """
+    import pandas as pd
+
+    shown = masked(frame.head(max_rows))
+    counts = isinstance(frame.index, pd.RangeIndex) and frame.index.name is None
+    head = [] if counts else [" / ".join(str(name) for name in shown.index.names if name is not None)]
+    head += [str(name) for name in shown.columns]
+    body = [
+        ([] if counts else [_label(label)]) + [_shown(value) for value in row]
+        for label, row in zip(shown.index, shown.itertuples(index=False, name=None), strict=True)
+    ]
+    left = len(frame) - len(shown)
+    more = f'<div style="{_QUIET}">and {left:,} more rows</div>' if left else ""
+    numeric = ([] if counts else [False]) + [kind.kind in "iuf" for kind in frame.dtypes]
+    return (
+        f'<div class="{_PLAIN}" style="overflow-x:auto;margin-top:6px">'
+        f'<table style="border-collapse:collapse;font-size:12px;margin:0"><thead>{_row("th", head, numeric)}</thead>'
+        f"<tbody>{''.join(_row('td', cells, numeric) for cells in body)}</tbody></table>{more}</div>"
+    )
+
+
+_table = table  # `panel` has a parameter of that name
+
+
+def _row(tag: str, cells: Sequence[str], numeric: Sequence[bool]) -> str:
+    sides = ("right" if number else "left" for number in numeric)
+    made = (
+        f'<{tag} style="{_CELL};text-align:{side}">{_safe(cell)}</{tag}>'
+        for cell, side in zip(cells, sides, strict=True)
+    )
+    return f"<tr>{''.join(made)}</tr>"
+
+
+def _shown(value: Any) -> str:
+    import pandas as pd
+
+    if pd.isna(value) is True:
+        return ""
+    if isinstance(value, datetime):
+        return value.isoformat(sep=" ", timespec="seconds")
+    if isinstance(value, float):
+        return f"{value:,.4f}".rstrip("0").rstrip(".")
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def _label(label: Any) -> str:
+    return " / ".join(str(part) for part in label) if isinstance(label, tuple) else str(label)
+
+
+def _plain(text: str) -> str:
+    return mask_digits(shorten(text, 400), _STRANGER)
+
+
+def _safe(text: str) -> str:
+    return escape(_plain(text))

@@ -1,0 +1,168 @@
+"""Columns and dtypes of every DataFrame that clicknb hands out, in one place.
+
+Text, ids and codes are strings, times are aware and in UTC with microseconds, money is in credits as float64. One
+row, many rows and none have the same dtypes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+
+UTC = "datetime64[us, UTC]"
+ENCODINGS = ("gsm7", "ucs2")
+DELIVERIES = ("pending", "at_network", "delivered", "failed", "cancelled", "expired")
+STATES = ("planned", "sending", "accepted", "rejected", "unknown", "absent", "skipped")
+
+
+def _choice(*values: str) -> pd.CategoricalDtype:
+    return pd.CategoricalDtype(list(values), ordered=False)
+
+
+_STATE = _choice(*STATES)
+_DELIVERY = _choice(*DELIVERIES)
+_ENCODING = _choice(*ENCODINGS)
+
+Schema = Mapping[str, Any]
+
+SENDS: Schema = {
+    "to": "str",
+    "country": "str",
+    "sender": "str",
+    "text": "str",
+    "encoding": _ENCODING,
+    "parts": "Int16",
+    "climsgid": "str",
+    "apimsgid": "str",
+    "state": _STATE,
+    "error_code": "str",
+    "error": "str",
+    "submitted_at": UTC,
+    "answered_at": UTC,
+}
+
+STATUSES: Schema = {
+    "apimsgid": "str",
+    "climsgid": "str",
+    "to": "str",
+    "status": "str",
+    "delivery": _DELIVERY,
+    "final": "boolean",
+    "meaning": "str",
+    "checked_at": UTC,
+}
+
+CHARGES: Schema = {
+    "apimsgid": "str",
+    "to": "str",
+    "parts": "Int16",
+    "estimated": "float64",
+    "charge": "float64",
+    "status": "str",
+    "delivery": _DELIVERY,
+    "checked_at": UTC,
+}
+
+EVENTS: Schema = {
+    "row": "int64",
+    "attempt": "Int16",
+    "apimsgid": "str",
+    "status": "str",
+    "at": UTC,
+    "source": "str",
+}
+
+PLAN: Schema = {
+    "row": "int64",
+    "to": "str",
+    "country": "str",
+    "read_as": "str",
+    "repair": "str",
+    "problem": "str",
+    "text": "str",
+    "encoding": _ENCODING,
+    "parts": "Int16",
+    "credits_low": "float64",
+    "credits_high": "float64",
+    "local_time": "str",
+    "variant": "str",
+}
+
+DOCTOR: Schema = {
+    "read_as": "str",
+    "to": "str",
+    "country": "str",
+    "repair": "str",
+    "problem": "str",
+}
+
+PARTS: Schema = {
+    "text": "str",
+    "encoding": _ENCODING,
+    "units": "int64",
+    "parts": "Int16",
+    "left": "int64",
+    "offending": "str",
+}
+
+OUTCOMES: Schema = {
+    "to": "str",
+    "country": "str",
+    "sender": "str",
+    "text": "str",
+    "encoding": _ENCODING,
+    "parts": "Int16",
+    "variant": "str",
+    "state": _STATE,
+    "error_code": "str",
+    "error": "str",
+    "status": "str",
+    "delivery": _DELIVERY,
+    "final": "boolean",
+    "estimated": "float64",
+    "charge": "float64",
+    "submitted_at": UTC,
+    "settled_at": UTC,
+}
+"""One row per recipient with all that is known of it: what analysis reads. ``settled_at`` is when its final status was
+first seen; ``status``, ``delivery`` and ``final`` are missing where nothing was accepted."""
+
+COVERAGE: Schema = {
+    "to": "str",
+    "supported": "boolean",
+    "charge": "float64",
+    "meaning": "str",
+}
+
+CAMPAIGNS: Schema = {
+    "name": "str",
+    "started_at": UTC,
+    "rows": "int64",
+    **dict.fromkeys(STATES, "int64"),
+    "stopped": "str",
+}
+
+
+def build(schema: Schema, rows: Iterable[Mapping[str, Any]] | pd.DataFrame, index: Any = None) -> pd.DataFrame:
+    """Make a frame with exactly the columns and dtypes of a schema.
+
+    Parameters
+    ----------
+    schema
+        One of the constants of this module.
+    rows
+        Records, or a frame with some of the columns; what is missing becomes missing values.
+    index
+        The caller's index, of the same length; a plain range if None.
+    """
+    source = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame.from_records(list(rows))
+    position = index if index is not None else pd.RangeIndex(len(source))
+    columns = {
+        name: source[name].astype(dtype).set_axis(position)
+        if name in source
+        else pd.Series(None, index=position, dtype=dtype)
+        for name, dtype in schema.items()
+    }
+    return pd.DataFrame(columns, index=position)

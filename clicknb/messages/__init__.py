@@ -1,0 +1,1 @@
+"""What is said, and to whom: message parts, personalised text, recipients."""

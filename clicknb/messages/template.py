@@ -1,0 +1,273 @@
+"""Personalised text: placeholders over the columns of a table, and what is missing from it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from itertools import repeat
+from typing import Any
+
+import pandas as pd
+
+from clicknb.errors import InvalidInput
+from clicknb.messages.cells import as_text, require_columns, shown, text_series
+from clicknb.messages.text import refuse_lone_surrogate
+
+_TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]|[^{}]+")
+_NUMBER_SPEC = re.compile(
+    r"(?:.?[<>=^])?(?P<sign>[+\- ])?(?P<zero>0)?\d{0,3}(?P<group>,)?(?:\.\d{1,2})?(?P<type>[deEfFgGs%])?", re.DOTALL
+)
+_DATE_SPEC = re.compile(r"%-?[A-Za-z]")
+_DIRECTIVE = re.compile(r"%(-?[A-Za-z%]|.?)", re.DOTALL)
+_ISO = re.compile(r"\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?:Z|[+-]\d\d:?\d\d)?)?")
+_PLAIN_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
+
+_MONTHS = (
+    "January", "February", "March", "April", "May", "June",
+    "July", "August", "September", "October", "November", "December",
+)  # fmt: skip
+_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_DATE: dict[str, Callable[[datetime], str]] = {
+    "a": lambda when: _DAYS[when.weekday()][:3],
+    "A": lambda when: _DAYS[when.weekday()],
+    "b": lambda when: _MONTHS[when.month - 1][:3],
+    "B": lambda when: _MONTHS[when.month - 1],
+    "d": lambda when: f"{when.day:02}",
+    "-d": lambda when: f"{when.day}",
+    "m": lambda when: f"{when.month:02}",
+    "-m": lambda when: f"{when.month}",
+    "y": lambda when: f"{when.year % 100:02}",
+    "Y": lambda when: f"{when.year:04}",
+}
+_TIME: dict[str, Callable[[datetime], str]] = {
+    "H": lambda when: f"{when.hour:02}",
+    "-H": lambda when: f"{when.hour}",
+    "I": lambda when: f"{when.hour % 12 or 12:02}",
+    "-I": lambda when: f"{when.hour % 12 or 12}",
+    "M": lambda when: f"{when.minute:02}",
+    "S": lambda when: f"{when.second:02}",
+    "p": lambda when: "AM" if when.hour < 12 else "PM",  # noqa: PLR2004
+}
+_DIRECTIVES = {"%": lambda _: "%", **_DATE, **_TIME}
+
+
+class _Unfit(Exception):
+    """A cell does not fit its placeholder; says what it is not."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    column: str
+    fill: Callable[[str], str]
+
+    def column_texts(self, cells: pd.Series[Any]) -> tuple[list[str], list[str]]:
+        """Write every cell, each different one once; give the texts and the problems, either of which is empty."""
+        read: list[str | float] = list(as_text(cells))
+        written = {cell: self._write(cell) for cell in set(read)}
+        texts, problems = zip(*(written[cell] for cell in read), strict=True) if read else ((), ())
+        return list(texts), list(problems)
+
+    def _write(self, cell: str | float) -> tuple[str, str]:
+        if not isinstance(cell, str):
+            return "", f"{self.column} is empty"
+        try:
+            return self.fill(cell), ""
+        except _Unfit as reason:
+            return "", f"{self.column} {reason}: {shown(cell)}"
+
+
+class Template:
+    """A text with placeholders named after columns: ``Hi {first_name}, see you on {when:%d %b}``.
+
+    Parameters
+    ----------
+    text
+        Column names in braces (plain names, which may have spaces), each with an optional format after a colon:
+
+        - a date, of ``%a %A %b %B %d %-d %m %-m %y %Y %H %-H %I %-I %M %S %p %%``; names are English on every
+          machine, and the cell is a date or ISO text (``2026-03-14``, ``2026-03-14 10:30``), shown as its own clock
+          says;
+        - a number of Python's format language, such as ``d``, ``,``, ``.2f``, ``03`` or ``.0%``; the cell is a plain
+          number, read exactly;
+        - a text's width, such as ``>10``.
+
+        Double braces stand for themselves. There is no way to an attribute, an element or a position.
+
+    Attributes
+    ----------
+    columns : tuple of str
+        The columns that it needs, each once, in order of appearance.
+
+    Raises
+    ------
+    InvalidInput
+        Broken braces or an unknown format, with the place.
+
+    Examples
+    --------
+    >>> template = Template("Hi {name}, {amount:,.2f} is due on {when:%-d %B}.")
+    >>> template.columns
+    ('name', 'amount', 'when')
+    >>> bills = pd.DataFrame({"name": ["Ann", "Ben"], "amount": ["1200", "80.5"], "when": ["2026-03-14", "soon"]})
+    >>> texts, problems = template.render(bills)
+    >>> texts[0]
+    'Hi Ann, 1,200.00 is due on 14 March.'
+    >>> problems[1]
+    "when is not a date: 'soon'"
+    """
+
+    __slots__ = ("_pieces", "columns", "text")
+
+    def __init__(self, text: str) -> None:
+        if not isinstance(text, str):
+            message = f"A template is a str, not {type(text).__name__}. Nothing was sent."
+            raise InvalidInput(message)
+        refuse_lone_surrogate(text)
+        self.text = text
+        self._pieces = tuple(_pieces(text))
+        self.columns = tuple(dict.fromkeys(piece.column for piece in self._pieces if isinstance(piece, _Field)))
+
+    def __repr__(self) -> str:
+        return f"Template({shown(self.text)})"
+
+    def render(self, frame: pd.DataFrame) -> tuple[pd.Series[str], pd.Series[str]]:
+        """Write the text of every row.
+
+        Parameters
+        ----------
+        frame
+            A table with at least the template's columns; text in the cells is used exactly as written.
+
+        Returns
+        -------
+        texts, problems : pandas.Series
+            Both of dtype str and with the index of the frame. Where a cell is blank or does not fit, the problem says
+            so and the text is empty; elsewhere the problem is missing.
+
+        Raises
+        ------
+        InvalidInput
+            The frame lacks a column, or has it twice.
+        """
+        require_columns(frame, self.columns, purpose="The text")
+        texts: list[Any] = []
+        problems: list[list[str]] = []
+        for piece in self._pieces:
+            if isinstance(piece, str):
+                texts.append(repeat(piece, len(frame)))
+            else:
+                written, wrong = piece.column_texts(frame[piece.column])
+                texts.append(written)
+                problems.append(wrong)
+        whole = map("".join, zip(*texts, strict=True)) if texts else repeat("", len(frame))
+        reasons = [_joined(row) for row in zip(*problems, strict=True)] if problems else [None] * len(frame)
+        usable = ("" if reason else text for text, reason in zip(whole, reasons, strict=True))
+        return text_series(usable, frame.index), text_series(reasons, frame.index)
+
+
+def _joined(problems: tuple[str, ...]) -> str | None:
+    return "; ".join(dict.fromkeys(filter(None, problems))) or None
+
+
+def _pieces(text: str) -> Iterator[str | _Field]:
+    """Read a template as literal texts and fields."""
+    for token in _TOKEN.finditer(text):
+        found = token.group()
+        if found in ("{{", "}}"):
+            yield found[0]
+        elif found == "{":
+            raise _broken(text, token.start(), "this brace is never closed")
+        elif found == "}":
+            raise _broken(text, token.start(), "this brace was never opened")
+        elif token.group(1) is None:
+            yield found
+        else:
+            try:
+                yield _field(token.group(1))
+            except ValueError as error:
+                raise _broken(text, token.start(), str(error)) from None
+
+
+def _broken(text: str, place: int, reason: str) -> InvalidInput:
+    around = text[place : place + 30]
+    return InvalidInput(
+        f"The text cannot be read at character {place + 1}, {around!r}: {reason}. "
+        "Nothing was sent; a brace that is meant as such is written twice."
+    )
+
+
+def _field(inside: str) -> _Field:
+    """Read what stands between two braces; ValueError says what is wrong with it."""
+    name, _, spec = inside.partition(":")
+    column = name.strip()
+    if not column or column.isdecimal():
+        message = "a placeholder needs the name of a column, as in {first_name}"
+        raise ValueError(message)
+    if forbidden := re.search(r"[.!\[\]]", column):
+        message = f"a placeholder is the plain name of a column, without {forbidden.group()!r}"
+        raise ValueError(message)
+    return _Field(column, _filler(spec))
+
+
+def _filler(spec: str) -> Callable[[str], str]:
+    """Choose how a cell is written by the format after the colon."""
+    if _DATE_SPEC.search(spec):
+        return _date_filler(spec)
+    parsed = _NUMBER_SPEC.fullmatch(spec)
+    if parsed is None:
+        message = f"the format {spec!r} is unknown; use one such as %d %b, .2f or >10"
+        raise ValueError(message)
+    if parsed["type"] == "d":
+        format(0, spec)  # refuses what does not go together, such as a precision of whole numbers
+        return lambda cell: format(_whole(cell), spec)
+    if any(parsed[mark] for mark in ("sign", "zero", "group")) or parsed["type"] not in (None, "s"):
+        format(Decimal(0), spec)
+        return lambda cell: format(_number(cell), spec)
+    format("", spec)
+    return (lambda cell: format(cell, spec)) if spec else str
+
+
+def _date_filler(spec: str) -> Callable[[str], str]:
+    used = _DIRECTIVE.findall(spec)
+    if unknown := [directive for directive in used if directive not in _DIRECTIVES]:
+        message = f"the date format %{unknown[0]} is unknown; there are %{' %'.join(_DIRECTIVES)}"
+        raise ValueError(message)
+    needs_time = any(directive in _TIME for directive in used)
+
+    def write(cell: str) -> str:
+        when = _moment(cell.strip(), needs_time=needs_time)
+        return _DIRECTIVE.sub(lambda directive: _DIRECTIVES[directive[1]](when), spec)
+
+    return write
+
+
+def _moment(cell: str, *, needs_time: bool) -> datetime:
+    reason = "is not a date"
+    if not _ISO.fullmatch(cell):
+        raise _Unfit(reason)
+    try:
+        moment = datetime.fromisoformat(cell)
+    except ValueError:
+        raise _Unfit(reason) from None
+    if needs_time and ":" not in cell:
+        reason = "has no time of day"
+        raise _Unfit(reason)
+    return moment
+
+
+def _number(cell: str) -> Decimal:
+    if not _PLAIN_NUMBER.fullmatch(cell.strip()):
+        reason = "is not a number"
+        raise _Unfit(reason)
+    return Decimal(cell.strip())
+
+
+def _whole(cell: str) -> int:
+    number = _number(cell)
+    if number != number.to_integral_value():
+        reason = "is not a whole number"
+        raise _Unfit(reason)
+    return int(number)

@@ -1,0 +1,51 @@
+"""What holds for every test: no network beyond this machine, no account of anybody's, the same examples each time."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import sys
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+_PROXIES = {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
+for _name in list(os.environ):  # here and not in a fixture, so that kernels and processes of tests inherit it
+    if _name.startswith("CLICKATELL_") or _name.lower() in _PROXIES:
+        del os.environ[_name]
+
+settings.register_profile("clicknb", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("clicknb")
+
+
+def _refuse_the_network(event: str, arguments: tuple[Any, ...]) -> None:
+    if event in {"socket.connect", "socket.sendto"}:
+        address = arguments[1]
+    elif event in {"socket.getaddrinfo", "socket.gethostbyname"}:
+        address = arguments
+    else:
+        return
+    if not _stays_here(address):
+        pytest.fail(f"a test tried to reach {address!r}, beyond loopback")  # no Exception, so nothing catches it
+
+
+def _stays_here(address: Any) -> bool:
+    if not isinstance(address, tuple):  # the path of a Unix socket
+        return True
+    host = address[0].decode() if isinstance(address[0], bytes) else address[0]
+    if host in {None, "", "localhost"}:
+        return True
+    try:
+        ip = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return ip.is_loopback or ip.is_unspecified
+
+
+sys.addaudithook(_refuse_the_network)
+
+
+@pytest.fixture(autouse=True)
+def _figures_without_a_screen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MPLBACKEND", "Agg")

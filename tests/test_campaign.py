@@ -1,0 +1,310 @@
+"""The main line over a real socket and a real file: plan, send, track, reconcile, run again."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+import clicknb as cn
+from clicknb import testing
+from clicknb.sandbox import Fault
+
+GOLDEN_TEXTS = [
+    "Hello",
+    "Grüße, à bientôt; mañana: ¿qué?",
+    "Total: 5 € [net] {gross} ~ ^ \\ |",
+    "Garçon, ÇA VA",
+    "ΔΦΓΛΩΠΨΣΘΞ",
+    "Привет, Анна",
+    "Party 🎉👩‍👩‍👧",
+    "a `backtick` and a “curly” quote",
+    "one\ntwo\nthree",
+    "a+b & c=d % 100%?",
+    "€" * 81,
+    "x" * 160,
+    "x" * 161,
+    "ж" * 70,
+    "ж" * 71,
+    "a" * 152 + "€" + "a" * 152,
+]
+
+
+RESET = pd.DataFrame({"to": ["27999400002"]})
+"""The sandbox breaks the connection before it accepts a message to this number."""
+
+
+def people(count: int, first: int = 0) -> pd.DataFrame:
+    numbers = [f"44770090{number:04d}" for number in range(first, first + count)]
+    return pd.DataFrame({"mobile": numbers, "name": [f"Person {number}" for number in range(count)]})
+
+
+@pytest.fixture(scope="module")
+def delivered():
+    """One campaign of every golden text over HTTP, tracked to its end."""
+    frame = people(len(GOLDEN_TEXTS)).assign(text=GOLDEN_TEXTS)
+    with testing.server(speed=1000.0) as server, testing.account(server) as sms:
+        plan = sms.plan(frame, to="mobile", text="{text}", name="golden")
+        campaign = plan.send(progress=False)
+        server.advance(24 * 3600)
+        campaign.track(timeout=5, progress=False)
+        yield server.gateway, sms, plan, campaign
+
+
+def test_the_handset_shows_what_was_written(delivered):
+    gateway, *_ = delivered
+    shown = {message.to: message.text for message in gateway.messages}
+    assert shown == {f"44770090{number:04d}": text for number, text in enumerate(GOLDEN_TEXTS)}
+
+
+def test_the_gateway_counts_the_parts_that_the_plan_showed(delivered):
+    gateway, _, plan, _ = delivered
+    counted = {message.to: message.parts for message in gateway.messages}
+    assert counted == dict(zip(plan.frame["to"], plan.frame["parts"], strict=True))
+
+
+def test_the_gateway_charges_what_the_plan_showed(delivered):
+    *_, plan, campaign = delivered
+    charges = campaign.charges
+    charged = charges[charges["charge"] > 0]
+    assert len(charged) > 10
+    assert charged["charge"].round(6).equals(charged["estimated"].round(6))
+    assert plan.frame["credits_low"].sum() == pytest.approx(charges["estimated"].sum())
+
+
+def test_the_frames_have_the_documented_columns_and_the_callers_index():
+    frame = people(3).set_axis(["a", "b", "c"]).rename_axis("who")
+    with cn.sandbox() as sms:
+        plan = sms.plan(frame, to="mobile", text="Hi {name}", name="index")
+        campaign = plan.send(progress=False).track(progress=False)
+        frames = {
+            "PLAN": plan.frame,
+            "SENDS": campaign.sends,
+            "STATUSES": campaign.statuses,
+            "CHARGES": campaign.charges,
+            "OUTCOMES": campaign.outcomes,
+        }
+        for schema, shown in frames.items():
+            assert shown.index.equals(frame.index), schema
+            assert shown.index.name == "who", schema
+            assert {name: str(dtype) for name, dtype in shown.dtypes.items()} == {
+                name: str(dtype) for name, dtype in getattr(cn.frames, schema).items()
+            }
+        assert set(campaign.events.index) == {"a", "b", "c"}
+
+
+@pytest.mark.parametrize("count", [0, 1, 5])
+def test_dtypes_do_not_depend_on_the_number_of_rows(count):
+    with cn.sandbox() as sms:
+        campaign = sms.plan(people(count), to="mobile", text="Hi", name="few").send(progress=False)
+        campaign.track(progress=False)
+        schemas = (cn.frames.SENDS, cn.frames.STATUSES, cn.frames.CHARGES, cn.frames.EVENTS)
+        shown = (campaign.sends, campaign.statuses, campaign.charges, campaign.events)
+        for schema, frame in zip(schemas, shown, strict=True):
+            assert [str(dtype) for dtype in frame.dtypes] == [str(dtype) for dtype in schema.values()]
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        pd.Index([7, 3, 7], name="row"),
+        pd.MultiIndex.from_tuples([("a", 1), ("a", 2), ("b", 1)], names=["group", "n"]),
+        pd.date_range("2026-01-01", periods=3, name="day"),
+        pd.Index(["x", 2, 3.5]),
+    ],
+    ids=["repeated", "multi", "dates", "mixed"],
+)
+def test_any_index_survives_the_ledger(index):
+    with cn.sandbox() as sms:
+        campaign = sms.plan(people(3).set_axis(index), to="mobile", text="Hi", name="any").send(progress=False)
+        assert list(campaign.sends.index) == list(index)
+        assert campaign.sends.index.names == index.names
+
+
+def story(sms: cn.Account) -> cn.Campaign:
+    return sms.plan(people(60), to="mobile", text="Hi {name}", name="seeded").send(progress=False)
+
+
+def settled(campaign: cn.Campaign) -> pd.DataFrame:
+    return campaign.outcomes[["status", "delivery", "charge"]].assign(
+        climsgid=campaign.sends["climsgid"], apimsgid=campaign.sends["apimsgid"]
+    )
+
+
+def test_the_same_seed_gives_the_same_ids_statuses_and_charges_on_any_number_of_connections():
+    seen = []
+    for connections in (1, 32, 32):
+        with testing.server(seed=7) as server, testing.account(server, seed=7, concurrency=connections) as sms:
+            campaign = story(sms)
+            server.advance(24 * 3600)
+            campaign.refresh()
+            seen.append(settled(campaign))
+    with cn.sandbox(seed=7) as sms:
+        seen.append(settled(story(sms).track(progress=False)))
+    with cn.sandbox(seed=8) as sms:
+        other = settled(story(sms).track(progress=False))
+    for again in seen[1:]:
+        pd.testing.assert_frame_equal(again, seen[0])
+    assert not (other["apimsgid"] == seen[0]["apimsgid"]).any()
+
+
+def test_a_sandbox_repeats_itself_to_the_microsecond():
+    with cn.sandbox(seed=7) as first, cn.sandbox(seed=7) as second:
+        ends = [story(sms).track(progress=False) for sms in (first, second)]
+        for name in ("sends", "statuses", "charges", "events"):
+            pd.testing.assert_frame_equal(getattr(ends[0], name), getattr(ends[1], name))
+
+
+def test_running_again_sends_nothing_twice():
+    with testing.server() as server, testing.account(server) as sms:
+        frame = people(40)
+        for order in (frame, frame, frame.iloc[::-1], frame.reset_index(drop=True)):
+            sms.plan(order, to="mobile", text="Hi", name="again").send(progress=False)
+        assert len(server.gateway.messages) == 40
+        assert testing.check(sms, server.gateway.messages).ok
+
+
+def test_new_people_join_a_campaign_that_was_sent():
+    with testing.server() as server, testing.account(server) as sms:
+        sms.plan(people(10), to="mobile", text="Hi", name="grow").send(progress=False)
+        campaign = sms.plan(people(15), to="mobile", text="Hi", name="grow").send(progress=False)
+        assert campaign.counts == {"accepted": 15}
+        assert len(server.gateway.messages) == 15
+
+
+def test_a_changed_text_under_the_same_name_is_refused_with_the_rows_named():
+    with testing.server() as server, testing.account(server) as sms:
+        frame = people(5).set_axis(["a", "b", "c", "d", "e"])
+        sms.plan(frame, to="mobile", text="Hi {name}", name="fixed").send(progress=False)
+        frame.loc[["b", "d"], "name"] = "Somebody"
+        with pytest.raises(cn.errors.ContentChanged, match=r"2 of these rows.*rows b, d"):
+            sms.plan(frame, to="mobile", text="Hi {name}", name="fixed").send(progress=False)
+        with pytest.raises(cn.errors.ContentChanged, match="5 of these rows"):
+            sms.plan(frame.iloc[:5], to="mobile", text="Other", name="fixed").send(progress=False)
+        with pytest.raises(cn.errors.ContentChanged):
+            sms.plan(frame.iloc[[0]], to="mobile", text="Hi {name}", name="fixed", sender="Shop").send(progress=False)
+        assert len(server.gateway.messages) == 5
+
+
+def test_lost_replies_are_unknown_and_never_sent_again_and_reconciled_by_climsgid():
+    with testing.server(faults=[Fault("lost", share=1.0)]) as server, testing.account(server) as sms:
+        campaign = sms.plan(people(50), to="mobile", text="Hi", name="lost").send(progress=False)
+        assert campaign.counts == {"unknown": 50}
+        assert len(server.gateway.messages) == 50
+        campaign.resume(progress=False)
+        assert len(server.gateway.messages) == 50
+        campaign.reconcile(timeout=0)
+        assert campaign.counts == {"accepted": 50}
+        assert testing.check(sms, server.gateway.messages).ok
+
+
+def test_what_the_gateway_denies_three_times_over_two_minutes_is_absent():
+    with cn.sandbox() as sms:
+        campaign = sms.plan(RESET, to="to", text="Hi", name="reset").send(progress=False)
+        assert campaign.counts == {"unknown": 1}
+        campaign.reconcile(timeout="1min")
+        assert campaign.counts == {"unknown": 1}
+        campaign.reconcile(timeout="5min")
+        assert campaign.counts == {"absent": 1}
+        assert "does not know it" in campaign.sends["error"].iloc[0]
+
+
+def test_an_absent_message_is_sent_again_only_when_asked_and_with_a_new_climsgid():
+    with cn.sandbox() as sms:
+        campaign = sms.plan(RESET, to="to", text="Hi", name="reset").send(progress=False)
+        first = campaign.sends["climsgid"].iloc[0]
+        campaign.reconcile(timeout="5min")
+        campaign.resume(progress=False)
+        assert campaign.sends["climsgid"].iloc[0] == first
+        campaign.resume(resend=["absent"], progress=False)
+        assert campaign.sends["climsgid"].iloc[0] != first
+
+
+def test_after_six_days_unknown_is_final():
+    with cn.sandbox() as sms:
+        campaign = sms.plan(pd.DataFrame({"to": ["27999400003"]}), to="to", text="Hi", name="late").send(progress=False)
+        sms._service.clock.sleep(6 * 24 * 3600 + 1)
+        campaign.reconcile()
+        assert campaign.counts == {"unknown": 1}
+
+
+@pytest.mark.parametrize("resend", [["planned"], ["accepted"], "sending"])
+def test_only_unsettled_states_can_be_sent_again(resend):
+    with cn.sandbox() as sms:
+        campaign = sms.plan(people(1), to="mobile", text="Hi", name="x").send(progress=False)
+        with pytest.raises(cn.errors.InvalidInput, match="resend takes absent, rejected, unknown"):
+            campaign.resume(resend=resend)
+
+
+def test_what_is_not_final_when_tracking_ends_stays_pending():
+    with cn.sandbox() as sms:
+        frame = pd.DataFrame({"to": ["27999200003", "27999300010"]})
+        campaign = sms.plan(frame, to="to", text="Hi", name="slow").send(progress=False)
+        campaign.track(timeout="5min", progress=False)
+        assert list(campaign.statuses["delivery"].astype("str")) == ["at_network", "at_network"]
+        campaign.track(timeout="30min", progress=False)
+        assert list(campaign.statuses["delivery"].astype("str")) == ["at_network", "delivered"]
+        assert list(campaign.statuses["final"]) == [False, True]
+
+
+def test_cancel_empties_the_queue():
+    with testing.server(credits=4) as server, testing.account(server) as sms:
+        with pytest.raises(cn.errors.CampaignStopped) as stopped:
+            sms.plan(people(10), to="mobile", text="Hi", name="cancelled").send(progress=False)
+        campaign = stopped.value.campaign.cancel()
+        assert campaign.counts == {"accepted": 5, "skipped": 5}
+        campaign.resume(progress=False)
+        assert len(server.gateway.messages) == 5
+
+
+def test_every_row_is_named_in_the_summary():
+    frame = people(20)
+    frame.loc[3:6, "mobile"] = ["", "not a number", "447700900001", "27999100105"]
+    with cn.sandbox() as sms:
+        campaign = sms.plan(frame, to="mobile", text="Hi", name="all").send(progress=False).track(progress=False)
+        summary = campaign.summary(by="country")
+        assert summary.loc["all", "rows"] == 20
+        assert campaign.counts == {"accepted": 16, "skipped": 3, "rejected": 1}
+
+
+def test_a_campaign_is_found_again_in_another_account_object(tmp_path):
+    with testing.server() as server:
+        ledger = tmp_path / "ledger.sqlite"
+        with testing.account(server, ledger=ledger) as sms:
+            sms.plan(people(5), to="mobile", text="Hi", name="kept").send(progress=False)
+        with testing.account(server, ledger=ledger) as sms:
+            assert sms.campaign("kept").counts == {"accepted": 5}
+            assert list(sms.campaigns()["name"]) == ["kept"]
+            assert sms.campaigns()["accepted"].tolist() == [5]
+            with pytest.raises(cn.errors.CampaignError, match="It has: 'kept'"):
+                sms.campaign("other")
+
+
+def test_a_kept_sandbox_goes_on_where_it_ended(tmp_path):
+    with cn.sandbox(tmp_path, seed=3) as sms:
+        campaign = sms.plan(people(5), to="mobile", text="Hi", name="kept").send(progress=False)
+        balance = sms.balance()
+    with cn.sandbox(tmp_path, seed=3) as sms:
+        assert sms.balance() == balance
+        campaign = sms.campaign("kept").track(progress=False)
+        assert campaign.statuses["final"].all()
+        sms.plan(people(5), to="mobile", text="Hi", name="kept").send(progress=False)
+        assert sms.balance() >= balance
+
+
+def test_the_report_needs_nothing_else_and_hides_numbers(tmp_path):
+    with cn.sandbox() as sms:
+        campaign = sms.plan(people(9), to="mobile", text="Hi <b>{name}</b>", name="<report>").send(progress=False)
+        page = campaign.track(progress=False).report(tmp_path / "run.html").read_text(encoding="utf-8")
+    assert "447700900" not in page
+    assert "<report>" not in page
+    assert "http://" not in page.replace("http://www.w3.org", "")
+
+
+def test_the_repr_says_what_happened_and_what_can_be_done():
+    with cn.sandbox(credits=1) as sms:
+        with pytest.raises(cn.errors.CampaignStopped) as stopped:
+            sms.plan(people(4), to="mobile", text="Hi", name="poor").send(progress=False)
+        shown = repr(stopped.value.campaign)
+        assert "No Credit Left" in shown
+        assert "campaign.resume()" in shown
+        assert "44770090" not in shown + stopped.value.campaign._repr_html_()

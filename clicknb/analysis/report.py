@@ -98,13 +98,25 @@ def _tables(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Cut the summary in two: the outcomes that occur, and the rates with the money."""
     table = summary(frame, by="country")
     words = [word for word in OUTCOME_WORDS if table[word].any()]
-    return table[["rows", *words]], table.drop(columns=["rows", *OUTCOME_WORDS])
+    rates = table.drop(columns=["rows", *OUTCOME_WORDS]).loc[table["sent"] > 0]
+    for name in ("rate", "rate_low", "rate_high", "worst", "best"):
+        rates[name] = rates[name].map("{:.1%}".format, na_action="ignore")
+    for name, form in (("median_seconds", "{:.0f}"), ("estimated", "{:,.1f}"), ("charge", "{:,.1f}")):
+        rates[name] = rates[name].map(form.format, na_action="ignore")
+    return _spoken(table[["rows", *words]]), _spoken(rates.fillna("-"))
+
+
+def _spoken(table: pd.DataFrame) -> pd.DataFrame:
+    return table.rename(columns=lambda name: name.replace("_", " "))
 
 
 def _problems(frame: pd.DataFrame) -> pd.DataFrame:
     word = outcome(frame)
     rows = frame.loc[~word.isin(_FINE), _PROBLEM_COLUMNS]
-    return rows.assign(state=word[~word.isin(_FINE)]).rename(columns={"state": "outcome"})
+    submitted = rows["submitted_at"].dt.strftime("%Y-%m-%d %H:%M").astype("str")
+    return _spoken(
+        rows.assign(state=word[~word.isin(_FINE)], submitted_at=submitted).rename(columns={"state": "outcome"})
+    )
 
 
 def _section(heading: str, content: str, note: str = "") -> str:

@@ -7,6 +7,7 @@ still open is shown next to every rate.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from statistics import NormalDist
 from typing import Any
@@ -241,7 +242,7 @@ def reasons(frame: pd.DataFrame, meanings: Mapping[str, str] | None = None) -> p
     Returns
     -------
     pandas.DataFrame
-        One row per reason: ``outcome`` (category), ``code`` (an error code for rows that were refused, else the
+        One row per kind of reason: ``outcome`` (category), ``code`` (an error code for rows that were refused, else the
         status; empty where there is none), ``meaning`` and ``rows`` (int64). Delivered rows are left out.
 
     Examples
@@ -260,7 +261,7 @@ def reasons(frame: pd.DataFrame, meanings: Mapping[str, str] | None = None) -> p
         {
             "outcome": late["outcome"],
             "code": code.fillna(late["status"]).fillna(""),
-            "meaning": error.fillna(known).fillna(late["outcome"].map(_MEANINGS)),
+            "meaning": error.map(_in_general, na_action="ignore").fillna(known).fillna(late["outcome"].map(_MEANINGS)),
         }
     )
     coded = why["code"] != ""
@@ -268,6 +269,11 @@ def reasons(frame: pd.DataFrame, meanings: Mapping[str, str] | None = None) -> p
     counted = why.value_counts(["outcome", "code", "meaning"], sort=False).rename("rows").reset_index()
     order = counted.sort_values(["rows", "outcome", "code", "meaning"], ascending=[False, True, True, True])
     return frames.build(REASONS, order)
+
+
+def _in_general(error: str) -> str:
+    """Drop what is particular to one row, so that rows with the same kind of problem count together."""
+    return re.sub(r"(duplicate of) row .*|: .*", lambda found: f"{found[1]} an earlier row" if found[1] else "", error)
 
 
 def latency(frame: pd.DataFrame) -> pd.DataFrame:

@@ -187,11 +187,13 @@ class Campaign:
     def _facts(self) -> list[tuple[str, str]]:
         table = self._table()
         counts = table["state"].value_counts()
-        facts = [(state, f"{count:,}") for state, count in counts.items()]
+        facts = [
+            ("left out (skipped)" if state == "skipped" else state, f"{count:,}") for state, count in counts.items()
+        ]
         accepted = table[table["state"] == "accepted"]
         if len(accepted):
-            facts.append(("delivered", f"{int((accepted['delivery'] == 'delivered').sum()):,}"))
-            facts.append(("not final yet", f"{int((~accepted['final']).sum()):,}"))
+            facts.append(("of them delivered", f"{int((accepted['delivery'] == 'delivered').sum()):,}"))
+            facts.append(("of them not final", f"{int((~accepted['final']).sum()):,}"))
         charged = accepted["charge"].dropna()
         facts.append(("charged so far", display.credits(charged.sum()) if len(charged) else "not asked yet"))
         return [(str(name), value) for name, value in facts]
@@ -200,7 +202,7 @@ class Campaign:
         counts = self.counts
         notes = []
         if self.stopped:
-            notes.append(f"Stopped: {self.stopped}. campaign.resume() goes on.")
+            notes.append(f"Stopped: {self.stopped.rstrip('.')}. campaign.resume() goes on.")
         elif counts.get("planned"):
             notes.append("campaign.resume() sends what is still planned.")
         if counts.get("unknown") or counts.get("sending"):
@@ -255,7 +257,7 @@ def execute(
     if sender.stopped:
         counts = ", ".join(f"{count:,} {state}" for state, count in campaign.counts.items())
         message = (
-            f"Campaign {name!r} stopped before its end: {sender.stopped}. So far: {counts}. Planned rows have not been "
+            f"Campaign {name!r} stopped before its end: {sender.stopped.rstrip('.')}. So far: {counts}. Planned rows have not been "
             f"sent and nothing is lost. When the cause is gone, go on with sms.campaign({name!r}).resume()."
         )
         raise CampaignStopped(message, campaign=campaign)

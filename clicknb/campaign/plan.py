@@ -201,7 +201,10 @@ class Plan:
             ("refused", f"{len(problems) - duplicates:,}"),
             ("duplicates", f"{duplicates:,}"),
             ("parts", f"{int(rows['parts'].sum()):,}"),
-            ("cost", f"at least {display.credits(cost)}" if len(prices) else "not known: no prices"),
+            (
+                "cost",
+                f"at least {display.credits(cost)} if all are accepted" if len(prices) else "not known: no prices",
+            ),
         ]
         if 0 < len(prices) < len(rows):
             facts.append(("without a price", f"{len(rows) - len(prices):,}"))
@@ -211,12 +214,16 @@ class Plan:
             facts.append(("balance after", f"at most {display.credits(left)}" if left >= 0 else "not enough credit"))
         return [*facts, ("token", self.token)]
 
+    def _note(self) -> str:
+        call = f'plan.send(confirm="{self.token}")' if self._service.live else "plan.send()"
+        return f"Nothing has been sent. {call} sends it."
+
     def __repr__(self) -> str:
-        return display.lines(f"Plan {self.name}", self._facts(), "Nothing has been sent.")
+        return display.lines(f"Plan {self.name}", self._facts(), self._note())
 
     def _repr_html_(self) -> str:
         sample = self.to_send[["to", "country", "text", "parts", "credits_low"]].head(3)
-        return display.panel(f"Plan {self.name}", self._facts(), "Nothing has been sent.", sample)
+        return display.panel(f"Plan {self.name}", self._facts(), self._note(), sample)
 
 
 _NAMED = 10

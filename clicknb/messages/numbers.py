@@ -201,6 +201,8 @@ def _refuse_damage(cleaned: str) -> None:
         _refuse("empty")
     if _SCIENTIFIC.fullmatch(cleaned):
         _refuse("scientific notation, digits are lost: format the column as text")
+    if len(re.findall(r"\d(?:[ ().-]*\d){6,}", cleaned)) > 1 and not _AREA_CODE_SLASH.fullmatch(cleaned):
+        _refuse("more than one number in the cell")
     if any(char.isalpha() for char in cleaned):
         _refuse("has letters in it")
     with_digits = [piece for piece in _SEVERAL.split(cleaned) if any(map(str.isdigit, piece))]

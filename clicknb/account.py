@@ -7,7 +7,7 @@ import hmac
 import os
 import re
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -64,10 +64,10 @@ class Account:
     ['accepted']
     """
 
-    def __init__(self, service: Service, title: str, numbers: Sequence[dict[str, str]] = ()) -> None:
+    def __init__(self, service: Service, title: str, box: Gateway | None = None) -> None:
         self._service = service
         self._title = title
-        self._numbers = numbers
+        self._box = box
 
     @property
     def gateway(self) -> Clickatell:
@@ -208,8 +208,8 @@ class Account:
         Returns
         -------
         pandas.DataFrame
-            One row per id with the index of ``ids`` if it has one, columns as in ``clicknb.frames.STATUSES``; an id
-            that got no answer has no status.
+            One row per id with the index of ``ids`` if it has one, columns as in ``clicknb.frames.STATUSES``. What was
+            sent is taken from the ledger where it knows the id; an id that got no answer has no status.
         """
         return self._ask_statuses(ids, "querymsg")
 
@@ -219,7 +219,7 @@ class Account:
 
     def _ask_statuses(self, ids: Iterable[str], command: str) -> pd.DataFrame:
         wanted = _series(ids)
-        rows = pd.DataFrame({"apimsgid": wanted.to_numpy()})
+        rows = record.known(self._service.ledger, wanted)
         for number, answer in track.read_statuses(self._service, list(wanted), command=command):
             _describe(rows, number, answer.status, self._service.clock.now())
         return frames.build(frames.STATUSES, rows, wanted.index)
@@ -227,7 +227,7 @@ class Account:
     def charges(self, ids: Iterable[str]) -> pd.DataFrame:
         """Ask what messages cost by ``apimsgid``, now; columns as in ``clicknb.frames.CHARGES``."""
         wanted = _series(ids)
-        rows = pd.DataFrame({"apimsgid": wanted.to_numpy()})
+        rows = record.known(self._service.ledger, wanted)
         for number, answer in track.read_charges(self._service, list(wanted)):
             _describe(rows, number, answer.status, self._service.clock.now())
             rows.loc[number, "charge"] = float(answer.charge)
@@ -257,10 +257,10 @@ class Account:
         ConfigError
             This account is not a sandbox.
         """
-        if not self._numbers:
+        if self._box is None:
             message = "Magic numbers exist in a sandbox only. Nothing was sent. Try cn.sandbox().numbers()."
             raise ConfigError(message)
-        return pd.DataFrame(self._numbers).set_index("number").astype("str")
+        return pd.DataFrame(self._box.numbers()).set_index("number").astype("str")
 
     # the account itself
 
@@ -359,7 +359,7 @@ def sandbox(
         rate=None,
         concurrency=CONNECTIONS,
     )
-    return Account(service, "Sandbox account", gateway.numbers())
+    return Account(service, "Sandbox account", gateway)
 
 
 def seeded(seed: int) -> Callable[[str], str]:

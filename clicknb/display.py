@@ -36,6 +36,8 @@ _TEXT = frozenset({"text", "message", "body"})
 _STRANGER = 9
 """Digits in a row that make an unnamed cell look like a phone number."""
 
+_ROUNDING = 1e-9  # what floats may be off
+
 
 @cache
 def _calling_codes() -> frozenset[str]:
@@ -128,6 +130,23 @@ def credits(value: Decimal | float | None) -> str:
         return "unknown"
     amount = f"{value:,.6f}".rstrip("0").rstrip(".")
     return f"{'0' if amount == '-0' else amount} {'credit' if amount == '1' else 'credits'}"
+
+
+def percent(share: float, decimals: int = 0) -> str:
+    """Write a share in per cent; only nothing is 0 %, and only everything is 100 %.
+
+    Examples
+    --------
+    >>> percent(0.256), percent(1), percent(0.996), percent(0.0002, decimals=1)
+    ('26%', '100%', '> 99%', '< 0.1%')
+    """
+    least = 0.1**decimals
+    written = f"{share:.{decimals}%}"
+    if written == f"{1:.{decimals}%}" and share < 1 - _ROUNDING:
+        return f"> {100 - least:.{decimals}f}%"
+    if written == f"{0:.{decimals}%}" and share > _ROUNDING:
+        return f"< {least:.{decimals}f}%"
+    return written
 
 
 def masked(frame: pd.DataFrame) -> pd.DataFrame:
@@ -225,6 +244,9 @@ _PANEL = (
 )
 _TITLE = "font-weight:600;font-size:14px;margin:0 0 4px 0"
 _FACTS = "display:grid;grid-template-columns:max-content 1fr;gap:0 16px;margin:0"
+# JupyterLab floats the names of a list at a fifth of its width, where they break at every word.
+_NAME = "float:none;width:auto;margin:0;padding:0;font-weight:400;white-space:nowrap"
+_VALUE = "float:none;width:auto;margin:0;padding:0"
 _QUIET = "color:var(--jp-ui-font-color2,inherit);opacity:.85"
 _CELL = "padding:2px 8px;border:0;border-bottom:1px solid var(--jp-border-color2,#9e9e9e)"
 # Jupyter would typeset $...$ in a person's text as mathematics.
@@ -251,7 +273,7 @@ def panel(title: str, rows: Sequence[tuple[str, str]], note: str = "", table: pd
         A fragment without scripts or style sheets, readable in light and dark themes; everything is escaped.
     """
     facts = "".join(
-        f'<dt style="{_QUIET};margin:0;font-weight:400">{_safe(name)}</dt><dd style="margin:0">{_safe(value)}</dd>'
+        f'<dt style="{_QUIET};{_NAME}">{_safe(name)}</dt><dd style="{_VALUE}">{_safe(value)}</dd>'
         for name, value in rows
     )
     under = _table(table) if table is not None else ""

@@ -60,7 +60,17 @@ class AccountError(GatewayError):
 
 
 class TransportError(ClicknbError):
-    """No readable answer came back from the gateway."""
+    """No readable answer came back from the gateway.
+
+    Attributes
+    ----------
+    reason : str
+        What went wrong, in a few words.
+    """
+
+    def __init__(self, message: str, *, reason: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class NotSent(TransportError):

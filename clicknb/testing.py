@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from clicknb.account import Account, connect, seeded
+from clicknb.errors import InvalidInput
 
 if TYPE_CHECKING:
     from clicknb.sandbox import Server
@@ -102,7 +103,7 @@ def account(gateway: Server | str, *, seed: int = 0, **settings: Any) -> Iterato
             yield opened
 
 
-def check(sms: Account, messages: Iterable[Accepted]) -> Verdict:
+def check(sms: Account, messages: Iterable[Accepted] | None = None) -> Verdict:
     """Compare what the gateway accepted with what the ledger says.
 
     ``lost``: the ledger says accepted, the gateway knows nothing of it. ``unrecorded``: the gateway accepted it, the
@@ -114,8 +115,13 @@ def check(sms: Account, messages: Iterable[Accepted]) -> Verdict:
     sms
         The account whose ledger is judged.
     messages
-        The gateway's own record, such as ``gateway.gateway.messages``.
+        The gateway's own record, such as ``gateway.gateway.messages``; not needed for ``clicknb.sandbox()``.
     """
+    if messages is None:
+        if sms._box is None:
+            message = "This account's gateway runs elsewhere: pass its record as messages."
+            raise InvalidInput(message)
+        messages = sms._box.messages
     arrived = list(messages)
     attempts = {str(row["climsgid"]): row for row in sms._service.ledger.attempts()}
     times = Counter(message.climsgid for message in arrived)

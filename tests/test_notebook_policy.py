@@ -92,5 +92,5 @@ def test_every_number_is_reserved_for_it(notebook):
 
 
 def test_images_can_be_seen_without_running(notebook):
-    figures = [output for output in outputs(notebook) if "<Figure" in output.get("data", {}).get("text/plain", "")]
+    figures = [output for output in outputs(notebook) if "Figure size" in output.get("data", {}).get("text/plain", "")]
     assert [figure for figure in figures if "image/png" not in figure.data] == []

@@ -16,14 +16,12 @@ from nbformat.v4 import new_code_cell, new_notebook
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 
 WATCH = """
-import inspect
 from clicknb import testing
 
 def accepted():
     if "sms" not in globals():
         return []
-    answer = sms._service.gateway.transport._answer
-    return list(inspect.getclosurevars(answer).nonlocals["gateway"].messages)
+    return list(sms._box.messages)
 
 def names():
     return [message.climsgid for message in accepted()]

@@ -1,4 +1,4 @@
-"""One picture of a campaign: what came of the messages, and how fast they arrived.
+"""One picture of a campaign: what came of the messages, and how soon they were seen delivered.
 
 matplotlib is loaded when the first figure is drawn. Figures are made without pyplot: nothing is kept open, and a
 figure is shown exactly once, as the value of its cell.
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pandas as pd
 
 from clicknb.analysis.summary import latency, summary
-from clicknb.display import mask_digits, masked, shorten
+from clicknb.display import mask_digits, masked, percent, shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -76,8 +76,8 @@ def plot(frame: pd.DataFrame, *, by: str = "country", title: str = "") -> Figure
         [["bars", "curve"], ["foot", "foot"]], width_ratios=(3, 2), height_ratios=(tall, _FOOT)
     )
     _draw_outcomes(axes["bars"], groups, by)
-    _draw_latency(axes["curve"], latency(frame))
-    _draw_foot(axes["foot"], axes["bars"], groups)
+    late = _draw_latency(axes["curve"], latency(frame))
+    _draw_foot(axes["foot"], axes["bars"], _caption(groups, late))
     if title:
         name = shorten(mask_digits(title, 9), 80)
         figure.suptitle(name, x=0.01, ha="left", fontweight="bold", parse_math=False)
@@ -177,38 +177,40 @@ def _draw_band(
 def _rate(row: pd.Series[Any]) -> str:
     if not row["of"]:
         return "none settled"
-    return f"{row['rate']:.0%} of {row['of']:,.0f}  ({row['rate_low']:.0%} to {row['rate_high']:.0%})"
+    return f"{percent(row['rate'])} of {row['of']:,.0f}  ({percent(row['rate_low'])} to {percent(row['rate_high'])})"
 
 
-def _draw_latency(axes: Axes, curve: pd.DataFrame) -> None:
-    axes.set_title("How fast they arrived", loc="left", fontsize="medium")
+def _draw_latency(axes: Axes, curve: pd.DataFrame) -> float:
+    """Draw the curve without its stragglers; return their share of the messages."""
+    axes.set_title("How soon they were seen delivered", loc="left", fontsize="medium")
     if curve.empty:
         _say(axes, "nothing delivered yet")
-        return
+        return 0.0
     arrived, final = curve["delivered"], curve["delivered"].iloc[-1]
     nearly_all = curve.loc[arrived >= 0.95 * final, "seconds"].iloc[0]
     end = max(min(curve["seconds"].iloc[-1], 4 * nearly_all), 1.0)  # a few stragglers must not squeeze the curve
-    late = final - arrived[curve["seconds"] <= end].iloc[-1]
     size, unit = _unit(end)
     axes.step([*curve["seconds"] / size, 2 * end / size], [*100 * arrived, 100 * final], where="post", color="#2a7f62")
     axes.set_xlim(0, end / size * 1.05)
     axes.set_ylim(0, 104)
-    axes.set_xlabel(f"time since sending ({unit}" + (f"; {late:.1%} came later)" if late else ")"))
+    axes.set_xlabel(f"time since sending ({unit})")
     axes.set_ylabel("share delivered (%)")
     axes.grid(visible=True, color="#dddddd", linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
     half = curve.loc[arrived >= 0.5, "seconds"]  # noqa: PLR2004  the median
     if len(half):
         _mark_half(axes, half.iloc[0], end)
+    return float(final - arrived[curve["seconds"] <= end].iloc[-1])
 
 
 def _mark_half(axes: Axes, seconds: float, end: float) -> None:
     size, unit = _unit(seconds)
+    amount = seconds / size
     place = seconds / _unit(end)[0]
     axes.plot([0, place, place], [50, 50, 0], color="black", linewidth=1, linestyle="--")
     right = seconds > end / 2
     axes.annotate(
-        f"half within {seconds / size:.3g} {unit}",
+        f"half within {amount:.0f} {unit}" if amount >= 10 else f"half within {amount:.2g} {unit}",  # noqa: PLR2004
         (place, 50),
         (-8 if right else 8, -14),
         textcoords="offset points",
@@ -225,20 +227,22 @@ def _say(axes: Axes, text: str) -> None:
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color="#444444")
 
 
-def _draw_foot(axes: Axes, bars: Axes, groups: pd.DataFrame) -> None:
+def _draw_foot(axes: Axes, bars: Axes, caption: str) -> None:
     axes.set_axis_off()
     handles, labels = bars.get_legend_handles_labels()
     if handles:
         axes.legend(handles, labels, loc="upper left", ncols=5, frameon=False, borderaxespad=0)
-    axes.text(0, 0, _caption(groups), transform=axes.transAxes, va="bottom", fontsize="small", color="#444444")
+    axes.text(0, 0, caption, transform=axes.transAxes, va="bottom", fontsize="small", color="#444444")
 
 
-def _caption(groups: pd.DataFrame) -> str:
+def _caption(groups: pd.DataFrame, late: float) -> str:
     total = {word: int(groups[word].iloc[-1]) for word in ("rows", "skipped", "at_network", "pending", "unknown")}
     still_open = total["at_network"] + total["pending"] + total["unknown"]
+    stragglers = f" Not drawn: the {percent(late, decimals=1)} that came later." if late else ""
     return (
         f"Messages drawn: {total['rows'] - total['skipped']:,}; rows skipped and not drawn: {total['skipped']:,}. "
         "Settled: delivered, failed or expired; in brackets the 95 % interval. "
         f"Still open, so in no rate: {still_open:,}.\n"
         "The curve counts failed and expired messages as never delivered and follows open ones to the latest news."
+        f"{stragglers}"
     )

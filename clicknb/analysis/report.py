@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -94,16 +95,21 @@ _RATES_NOTE = (
 )
 
 
+_WRITTEN: dict[str, Callable[[float], str]] = {
+    **dict.fromkeys(("rate", "rate_low", "rate_high", "worst", "best"), partial(display.percent, decimals=1)),
+    **dict.fromkeys(("estimated", "charge"), "{:,.1f}".format),
+    "median_seconds": "{:.0f}".format,
+}
+
+
 def _tables(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Cut the summary in two: the outcomes that occur, and the rates with the money."""
     table = summary(frame, by="country")
     words = [word for word in OUTCOME_WORDS if table[word].any()]
     rates = table.drop(columns=["rows", *OUTCOME_WORDS]).loc[table["sent"] > 0]
-    for name in ("rate", "rate_low", "rate_high", "worst", "best"):
-        rates[name] = rates[name].map("{:.1%}".format, na_action="ignore")
-    for name, form in (("median_seconds", "{:.0f}"), ("estimated", "{:,.1f}"), ("charge", "{:,.1f}")):
-        rates[name] = rates[name].map(form.format, na_action="ignore")
-    return _spoken(table[["rows", *words]]), _spoken(rates.fillna("-"))
+    for name, write in _WRITTEN.items():
+        rates[name] = rates[name].map(write, na_action="ignore").astype("str").fillna("-")
+    return _spoken(table[["rows", *words]]), _spoken(rates)
 
 
 def _spoken(table: pd.DataFrame) -> pd.DataFrame:

@@ -256,12 +256,13 @@ def reasons(frame: pd.DataFrame, meanings: Mapping[str, str] | None = None) -> p
     word = outcome(frame).astype("str")
     late = frame.reset_index(drop=True).assign(outcome=word.to_numpy()).loc[lambda rows: rows["outcome"] != "delivered"]
     error, code = (late[name].replace("", None) for name in ("error", "error_code"))
+    particular = error.map(_in_general, na_action="ignore").astype("str")
     known = late["status"].map(dict(meanings or {})).astype("str")
     why = pd.DataFrame(
         {
             "outcome": late["outcome"],
             "code": code.fillna(late["status"]).fillna(""),
-            "meaning": error.map(_in_general, na_action="ignore").fillna(known).fillna(late["outcome"].map(_MEANINGS)),
+            "meaning": particular.fillna(known).fillna(late["outcome"].map(_MEANINGS)),
         }
     )
     coded = why["code"] != ""

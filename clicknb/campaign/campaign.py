@@ -186,17 +186,13 @@ class Campaign:
 
     def _facts(self) -> list[tuple[str, str]]:
         table = self._table()
-        counts = table["state"].value_counts()
-        facts = [
-            ("left out (skipped)" if state == "skipped" else state, f"{count:,}") for state, count in counts.items()
-        ]
         accepted = table[table["state"] == "accepted"]
-        if len(accepted):
-            facts.append(("of them delivered", f"{int((accepted['delivery'] == 'delivered').sum()):,}"))
-            facts.append(("of them not final", f"{int((~accepted['final']).sum()):,}"))
+        deliveries = [(f"- {name}".replace("_", " "), count) for name, count in _counts(accepted["delivery"])]
+        facts = []
+        for state, count in _counts(table["state"]):
+            facts += [(state, count), *(deliveries if state == "accepted" else [])]
         charged = accepted["charge"].dropna()
-        facts.append(("charged so far", display.credits(charged.sum()) if len(charged) else "not asked yet"))
-        return [(str(name), value) for name, value in facts]
+        return [*facts, ("charged so far", display.credits(charged.sum()) if len(charged) else "not asked yet")]
 
     def _note(self) -> str:
         counts = self.counts
@@ -214,6 +210,11 @@ class Campaign:
 
     def _repr_html_(self) -> str:
         return display.panel(f"Campaign {self.name}", self._facts(), self._note())
+
+
+def _counts(values: pd.Series[Any]) -> list[tuple[str, str]]:
+    """Count values, the most frequent first."""
+    return [(str(value), f"{count:,}") for value, count in values.value_counts().items()]
 
 
 def _bar(total: int, title: str, shown: bool) -> tqdm[Any]:
@@ -256,9 +257,10 @@ def execute(
                 ledger.stop(campaign_id, sender.stopped)
     if sender.stopped:
         counts = ", ".join(f"{count:,} {state}" for state, count in campaign.counts.items())
+        reason = sender.stopped.rstrip(".")
         message = (
-            f"Campaign {name!r} stopped before its end: {sender.stopped.rstrip('.')}. So far: {counts}. Planned rows have not been "
-            f"sent and nothing is lost. When the cause is gone, go on with sms.campaign({name!r}).resume()."
+            f"Campaign {name!r} stopped before its end: {reason}. So far: {counts}. Planned rows have not been sent "
+            f"and nothing is lost. When the cause is gone, go on with sms.campaign({name!r}).resume()."
         )
         raise CampaignStopped(message, campaign=campaign)
     return campaign

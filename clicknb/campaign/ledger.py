@@ -26,6 +26,7 @@ from sqlalchemy.pool import StaticPool
 from clicknb.campaign import schema
 from clicknb.campaign.schema import (
     SCHEMA_VERSION,
+    Attempt,
     Event,
     Intent,
     Message,
@@ -35,10 +36,15 @@ from clicknb.campaign.schema import (
     events,
     micro,
     micro_credits,
+    moment,
     prices,
     rows,
 )
 from clicknb.errors import CampaignError, LedgerError
+from clicknb.gateway.codes import FINAL
+
+_MOST_PARAMETERS = 500
+"""Values in one question to the database."""
 
 
 class Ledger:
@@ -216,6 +222,54 @@ class Ledger:
             return
         raise CampaignError(message)
 
+    def open(self, campaign_id: str) -> list[Attempt]:
+        """List the accepted messages whose status may still change."""
+        return self._latest_attempts(campaign_id, "accepted", ~_seen(events.c.status.in_(FINAL)))
+
+    def uncharged(self, campaign_id: str) -> list[Attempt]:
+        """List the accepted messages with a final status whose charge was not asked for since."""
+        final = events.c.status.in_(FINAL)
+        return self._latest_attempts(campaign_id, "accepted", _seen(final), ~_seen(final, events.c.charge.is_not(None)))
+
+    def doubtful(self, campaign_id: str, since: datetime) -> list[Attempt]:
+        """List the messages in doubt that were attempted after a time."""
+        return self._latest_attempts(campaign_id, "unknown", attempts.c.submitted_at > micro(since))
+
+    def _latest_attempts(self, campaign_id: str, state: str, *conditions: sa.ColumnElement[bool]) -> list[Attempt]:
+        mine = (events.c.row_id == attempts.c.row_id, events.c.attempt == attempts.c.attempt)
+        last = sa.select(events.c.status).where(*mine).order_by(events.c.id.desc()).limit(1).scalar_subquery()
+        columns = (attempts.c[name] for name in ("row_id", "attempt", "climsgid", "apimsgid", "submitted_at"))
+        query = (
+            sa.select(*columns, sa.func.coalesce(last, ""))
+            .select_from(schema.with_latest_attempt())
+            .where(rows.c.campaign_id == campaign_id, attempts.c.state == state, *conditions)
+            .order_by(rows.c.id)
+        )
+        with self._reading() as connection:
+            found = connection.execute(query).all()
+        return [Attempt(*row[:4], submitted_at=moment(row[4]), status=row[5]) for row in found]
+
+    def denials(self, campaign_id: str) -> dict[tuple[int, int], list[datetime]]:
+        """List when the gateway said that it does not know an attempt, oldest first, by row and attempt."""
+        query = (
+            sa.select(events.c.row_id, events.c.attempt, events.c.at)
+            .join(rows, rows.c.id == events.c.row_id)
+            .where(rows.c.campaign_id == campaign_id, events.c.source == "reconcile", events.c.apimsgid == "")
+            .order_by(events.c.at)
+        )
+        found: dict[tuple[int, int], list[datetime]] = {}
+        with self._reading() as connection:
+            for row_id, attempt, at in connection.execute(query):
+                found.setdefault((row_id, attempt), []).append(moment(at))
+        return found
+
+    def by_apimsgid(self, ids: Sequence[str]) -> pd.DataFrame:
+        """Read what was sent under some of the gateway's ids, as it is stored; in no particular order."""
+        columns = (attempts.c.apimsgid, attempts.c.climsgid, rows.c.to, rows.c.parts, rows.c.estimated)
+        query = sa.select(*columns).join(rows, rows.c.id == attempts.c.row_id)
+        pieces = [ids[start : start + _MOST_PARAMETERS] for start in range(0, len(ids), _MOST_PARAMETERS)]
+        return pd.concat([self._frame(query.where(attempts.c.apimsgid.in_(piece))) for piece in pieces or [[]]])
+
     def attempts(self) -> list[dict[str, Any]]:
         """Read every attempt of every campaign with its row's number and text."""
         query = sa.select(attempts, rows.c.to, rows.c.text).join(rows, rows.c.id == attempts.c.row_id)
@@ -318,6 +372,12 @@ class Ledger:
                 "disk and the file, then try again."
             )
             raise LedgerError(message)
+
+
+def _seen(*conditions: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    """Whether an event of this attempt fulfils the conditions."""
+    mine = (events.c.row_id == attempts.c.row_id, events.c.attempt == attempts.c.attempt)
+    return sa.exists().where(*mine, *conditions).correlate(attempts)
 
 
 def _one(row_id: int | None) -> sa.ColumnElement[bool]:

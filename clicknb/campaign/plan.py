@@ -141,8 +141,8 @@ class Plan:
             execute(self._service, self.name, campaign_id, only=row_id, progress=False)
         else:
             message = (
-                f"This message was sent to {display.mask_number(row['to'])} before and is {state}: nothing was sent "
-                "now, and its record is returned. To send it once more, pass again=True."
+                f"Nothing was sent now: the same message went to {display.mask_number(row['to'])} before, and is "
+                f"{state}. Its record is returned. To send it once more, pass again=True."
             )
             warnings.warn(message, AlreadySent, stacklevel=3)
         return record.sends(record.joined(ledger, campaign_id, only=row_id))

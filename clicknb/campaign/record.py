@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import pandas as pd
@@ -46,8 +46,7 @@ def joined(ledger: Ledger, campaign_id: str, *, only: int | None = None) -> pd.D
     -------
     pandas.DataFrame
         One row per recipient in the order of the plan, indexed by the caller's labels: all columns of the frames
-        ``sends``, ``statuses``, ``charges`` and ``outcomes``, with ``row_id``, ``attempt``, ``row`` and
-        ``charged_final`` (whether the charge was asked for after the last status).
+        ``sends``, ``statuses``, ``charges`` and ``outcomes``, with ``row_id``, ``attempt`` and ``row``.
     """
     table = ledger.table(campaign_id, only=only).rename(columns={"id": "row_id", "ordinal": "row"})
     seen = ledger.events(campaign_id, only=only)
@@ -62,15 +61,14 @@ def joined(ledger: Ledger, campaign_id: str, *, only: int | None = None) -> pd.D
     table["delivery"] = table["status"].map({code: s.delivery for code, s in described.items()})
     table["delivery"] = table["delivery"].where(table["delivery"].notna() | ~accepted, "pending")
     table["meaning"] = table["status"].map({code: s.meaning for code, s in described.items()})
-    table["final"] = table["status"].isin([code for code, s in described.items() if s.final])
-    table["charged_final"] = table["charged_final"].eq(True)
+    table["final"] = table["status"].isin(codes.FINAL)
     return table.set_axis(index(table["label"], json.loads(ledger.campaign(campaign_id)["index_names"])))
 
 
 def _settled(seen: pd.DataFrame) -> pd.DataFrame:
     """Derive from all events of each attempt the status that counts, when it was first seen, and the charge."""
     by = ["row_id", "attempt"]
-    columns = [*by, "status", "settled_at", "charge", "charged_final"]
+    columns = [*by, "status", "settled_at", "charge"]
     seen = seen[seen["apimsgid"] != ""]  # without the denials of messages in doubt
     if seen.empty:
         return pd.DataFrame(columns=columns)
@@ -79,9 +77,7 @@ def _settled(seen: pd.DataFrame) -> pd.DataFrame:
     charges = seen[seen["charge"].notna()].groupby(by, sort=False).last()
     settled = pd.DataFrame({"status": counts["status"], "settled_at": counts["at"]})
     settled["charge"] = charges["charge"]
-    settled["charged_final"] = charges["status"].reindex(settled.index) == settled["status"]
-    final = settled["status"].isin([code for code, status in codes.STATUSES.items() if status.final])
-    settled["settled_at"] = settled["settled_at"].where(final)
+    settled["settled_at"] = settled["settled_at"].where(settled["status"].isin(codes.FINAL))
     return settled.reset_index()
 
 
@@ -116,14 +112,11 @@ def events(ledger: Ledger, campaign_id: str) -> pd.DataFrame:
     return frames.build(frames.EVENTS, seen, index(seen["label"], names))
 
 
-def denials(ledger: Ledger, campaign_id: str) -> dict[tuple[int, int], list[datetime]]:
-    """List when the gateway denied knowing each attempt, oldest first."""
-    seen = ledger.events(campaign_id)
-    seen = seen[(seen["source"] == "reconcile") & (seen["apimsgid"] == "")]
-    found: dict[tuple[int, int], list[datetime]] = {}
-    for row_id, attempt, at in zip(seen["row_id"], seen["attempt"], seen["at"], strict=True):
-        found.setdefault((int(row_id), int(attempt)), []).append(datetime.fromtimestamp(at / 1_000_000, UTC))
-    return found
+def known(ledger: Ledger, apimsgids: pd.Series[Any]) -> pd.DataFrame:
+    """Look up what was sent under some ids: one row per id in their order, with missing values for strangers."""
+    found = ledger.by_apimsgid(list(apimsgids)).drop_duplicates("apimsgid")
+    found["estimated"] = found["estimated"].astype("float64") / 1_000_000
+    return pd.DataFrame({"apimsgid": apimsgids.to_numpy()}).merge(found, how="left", on="apimsgid")
 
 
 def campaigns(ledger: Ledger) -> pd.DataFrame:

@@ -127,6 +127,18 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Attempt:
+    """An attempt that the gateway can be asked about, with the status it was last known to have."""
+
+    row_id: int
+    attempt: int
+    climsgid: str
+    apimsgid: str
+    submitted_at: datetime
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """One status seen for one attempt, with the charge if it was told.
 
@@ -172,6 +184,11 @@ def climsgid(campaign_id: str, key: str, attempt: int) -> str:
 def micro(value: datetime) -> int:
     """Write a time as whole microseconds since 1970."""
     return (value - _EPOCH) // timedelta(microseconds=1)
+
+
+def moment(value: int) -> datetime:
+    """Read a time that was written by ``micro``."""
+    return _EPOCH + timedelta(microseconds=value)
 
 
 def micro_credits(value: Decimal | float | None) -> int | None:

@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import FrameType
-from typing import Literal
 
 from clicknb.campaign.schema import Intent, Message, Outcome, climsgid
 from clicknb.campaign.service import Service
@@ -58,6 +57,13 @@ def parameters(message: Message, attempt_id: str) -> dict[str, str]:
     if message.encoding == "ucs2":
         return {**values, "text": ucs2(message.text), "unicode": "1"}
     return {**values, "text": message.text}
+
+
+def _unanswered(to: str, error: TransportError) -> wire.Sent:
+    """Say what a request without an answer came to: planned again if it never left, else in doubt."""
+    if isinstance(error, NotSent):
+        return wire.Sent(to, "planned", error=f"not sent: {error.reason}")
+    return wire.Sent(to, "unknown", error=f"the reply was lost: {error.reason}")
 
 
 class Sender:
@@ -187,8 +193,7 @@ class Sender:
         if isinstance(answer, wire.Reply):
             (sent,) = wire.read_sends(answer, [flight.message.to])
         else:
-            state: Literal["planned", "unknown"] = "planned" if isinstance(answer, NotSent) else "unknown"
-            sent = wire.Sent(flight.message.to, state, error=str(answer))
+            sent = _unanswered(flight.message.to, answer)
         if sent.state == "planned":
             self._queue.appendleft(replace(flight.message, attempt=flight.intent.attempt))
             self._see_to(sent, flight, getattr(answer, "retry_after", None) or 0.0)

@@ -10,12 +10,9 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import pandas as pd
-
-from clicknb.campaign import record
-from clicknb.campaign.schema import Event, Outcome
+from clicknb.campaign.schema import Attempt, Event, Outcome
 from clicknb.campaign.service import Service
 from clicknb.errors import AccountError, ClicknbError, GatewayError, TransportError
 from clicknb.gateway import wire
@@ -135,51 +132,36 @@ def refresh(service: Service, campaign_id: str) -> int:
     int
         How many accepted messages are still not final.
     """
-    table = record.joined(service.ledger, campaign_id)
-    accepted = table[table["state"] == "accepted"]
-    _note_statuses(service, accepted[~accepted["final"]], "query", "querymsg")
-    table = record.joined(service.ledger, campaign_id)
-    accepted = table[table["state"] == "accepted"]
-    _note_charges(service, accepted[accepted["final"] & ~accepted["charged_final"]])
-    return int((~accepted["final"]).sum())
-
-
-def charge(service: Service, campaign_id: str) -> None:
-    """Ask what each accepted message costs as things stand."""
-    table = record.joined(service.ledger, campaign_id)
-    _note_charges(service, table[table["state"] == "accepted"])
+    _note_statuses(service, service.ledger.open(campaign_id), "query", "querymsg")
+    _note_charges(service, service.ledger.uncharged(campaign_id))
+    return len(service.ledger.open(campaign_id))
 
 
 def cancel(service: Service, campaign_id: str) -> None:
     """Take planned rows out of the queue and stop what the gateway still holds."""
     waiting = service.ledger.messages(campaign_id)
     service.ledger.skip([message.row_id for message in waiting], "cancelled before it was sent")
-    table = record.joined(service.ledger, campaign_id)
-    open_rows = table[(table["state"] == "accepted") & ~table["final"]]
-    _note_statuses(service, open_rows, "cancel", "delmsg")
+    _note_statuses(service, service.ledger.open(campaign_id), "cancel", "delmsg")
 
 
-def _note_statuses(service: Service, table: pd.DataFrame, source: str, command: str) -> None:
-    ids = list(table["apimsgid"])
+def _note_statuses(service: Service, asked: Sequence[Attempt], source: str, command: str) -> None:
     seen = []
-    for number, answer in read_statuses(service, ids, command=command):
-        row = table.iloc[number]
-        seen.append(_event(service, row, answer.status, source))
+    for number, answer in read_statuses(service, [attempt.apimsgid for attempt in asked], command=command):
+        attempt = asked[number]
+        event = _event(service, attempt, answer.status, source)
+        seen.append(replace(event, news=answer.status != attempt.status))
     service.ledger.note(seen)
 
 
-def _note_charges(service: Service, table: pd.DataFrame) -> None:
+def _note_charges(service: Service, asked: Sequence[Attempt]) -> None:
     seen = []
-    for number, answer in read_charges(service, list(table["apimsgid"])):
-        row = table.iloc[number]
-        news = row["status"] != answer.status or row["charge"] != float(answer.charge)
-        seen.append(replace(_event(service, row, answer.status, "charge"), charge=answer.charge, news=news))
+    for number, answer in read_charges(service, [attempt.apimsgid for attempt in asked]):
+        seen.append(replace(_event(service, asked[number], answer.status, "charge"), charge=answer.charge))
     service.ledger.note(seen)
 
 
-def _event(service: Service, row: pd.Series[Any], status: str, source: str) -> Event:
-    event = Event(int(row["row_id"]), int(row["attempt"]), str(row["apimsgid"]), status, service.clock.now(), source)
-    return replace(event, news=row["status"] != status)
+def _event(service: Service, attempt: Attempt, status: str, source: str) -> Event:
+    return Event(attempt.row_id, attempt.attempt, attempt.apimsgid, status, service.clock.now(), source)
 
 
 def reconcile(service: Service, campaign_id: str) -> int:
@@ -194,23 +176,17 @@ def reconcile(service: Service, campaign_id: str) -> int:
     int
         How many messages may still be settled by asking again later.
     """
-    now = service.clock.now()
-    table = record.joined(service.ledger, campaign_id)
-    doubtful = table[(table["state"] == "unknown") & (table["submitted_at"] > now - LAST_LOOK)]
+    doubtful = service.ledger.doubtful(campaign_id, since=service.clock.now() - LAST_LOOK)
     events, outcomes = [], []
-    questions = [{"climsgid": value} for value in doubtful["climsgid"]]
+    questions = [{"climsgid": attempt.climsgid} for attempt in doubtful]
     for number, answer in ask(service, "querymsg", questions):
-        row = doubtful.iloc[number]
-        known = _known_as(answer)
+        attempt, known, now = doubtful[number], _known_as(answer), service.clock.now()
         if known is None:
             continue
-        now = service.clock.now()
-        row_id, attempt = int(row["row_id"]), int(row["attempt"])
+        if known.apimsgid or now - attempt.submitted_at >= FIRST_LOOK:
+            events.append(_event(service, replace(attempt, apimsgid=known.apimsgid), known.status, "reconcile"))
         if known.apimsgid:
-            events.append(Event(row_id, attempt, known.apimsgid, known.status, now, "reconcile"))
-            outcomes.append(Outcome(row_id, attempt, "accepted", now, known.apimsgid))
-        elif now - row["submitted_at"] >= FIRST_LOOK:
-            events.append(Event(row_id, attempt, "", known.status, now, "reconcile"))
+            outcomes.append(Outcome(attempt.row_id, attempt.attempt, "accepted", now, known.apimsgid))
     service.ledger.note(events)
     outcomes += _absent(service, campaign_id, doubtful)
     service.ledger.record(outcomes, [])
@@ -218,7 +194,7 @@ def reconcile(service: Service, campaign_id: str) -> int:
 
 
 def _known_as(answer: Answer) -> wire.MessageStatus | None:
-    """Read what the gateway knows of a client message id: an id without text if it denies it, None if unclear."""
+    """Read what the gateway knows of a client message id: no apimsgid if it denies it, None if that is unclear."""
     try:
         status = wire.read_status(_received(answer))
     except AccountError:
@@ -231,16 +207,16 @@ def _known_as(answer: Answer) -> wire.MessageStatus | None:
     return wire.MessageStatus("", status.status) if status.status == "001" else status
 
 
-def _absent(service: Service, campaign_id: str, doubtful: pd.DataFrame) -> list[Outcome]:
+def _absent(service: Service, campaign_id: str, doubtful: Sequence[Attempt]) -> list[Outcome]:
     """Settle what was denied often enough and for long enough."""
-    events = record.denials(service.ledger, campaign_id)
+    denials = service.ledger.denials(campaign_id)
     now = service.clock.now()
     outcomes = []
-    for row_id, attempt in zip(doubtful["row_id"], doubtful["attempt"], strict=True):
-        times = events.get((int(row_id), int(attempt)), [])
+    for attempt in doubtful:
+        times = denials.get((attempt.row_id, attempt.attempt), [])
         if len(times) >= DENIALS and times[-1] - times[0] >= DENIALS_OVER:
             error = f"the gateway does not know it (asked {len(times)} times)"
-            outcomes.append(Outcome(int(row_id), int(attempt), "absent", now, error=error))
+            outcomes.append(Outcome(attempt.row_id, attempt.attempt, "absent", now, error=error))
     return outcomes
 
 

@@ -115,6 +115,9 @@ _STATUSES: tuple[tuple[str, str, Delivery, bool, str], ...] = (
 ERRORS: dict[str, ErrorCode] = {row[0]: ErrorCode(*row) for row in _ERRORS}
 STATUSES: dict[str, Status] = {row[0]: Status(*row) for row in _STATUSES}
 
+FINAL: frozenset[str] = frozenset(code for code, known in STATUSES.items() if known.final)
+"""The statuses that do not change any more."""
+
 # How far along its way a status places a message: the furthest one seen is the one that counts, in whatever
 # order receipts arrive. A handset's confirmation outranks every other final status.
 _ORDER = ("001", "008", "011", "002", "003", "014", "013", "012", "009", "010", "006", "005", "007", "004")

@@ -197,13 +197,16 @@ def _failure(request: Request, where: str, reason: str, *, arrived: bool) -> Tra
     """Make the error for a request that brought no reply; it holds the command and the place, and nothing else."""
     start = f"{request.command}: no answer from {where}, {reason}."
     if not arrived:
-        return NotSent(f"{start} The request never left, so nothing was accepted. Check the network and try again.")
+        remedy = "The request never left, so nothing was accepted. Check the network and try again."
+        return NotSent(f"{start} {remedy}", reason=reason)
     if request.is_send:
         return InDoubt(
             f"{start} The message may have been accepted and counts as unknown. Do not send it again: ask the"
-            " gateway about its climsgid first."
+            " gateway about its climsgid first.",
+            reason=reason,
         )
-    return InDoubt(f"{start} The command may have been carried out. Messages accepted before are not affected.")
+    effect = "The command may have been carried out. Messages accepted before are not affected."
+    return InDoubt(f"{start} {effect}", reason=reason)
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

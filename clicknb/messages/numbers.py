@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 import phonenumbers
-from phonenumbers import PhoneNumber, ValidationResult
+from phonenumbers import PhoneNumber, PhoneNumberType, ValidationResult
 
 from clicknb.errors import InvalidInput
 
@@ -29,7 +29,9 @@ _FRACTION = re.compile(r"\d{5,}\.\d{1,2}", re.ASCII)
 _SEPARATORS = re.compile(r"[\s.()\[\]-]+")
 _SEVERAL = re.compile(r"[,;/|&\n]")
 _AREA_CODE_SLASH = re.compile(r"[^/]{1,6}/[^/]{5,}")
-_TWO_NUMBERS = re.compile(r"\d.*\+|\d{7,}\s+\+?\d{7,}", re.ASCII | re.DOTALL)
+_LONG_ENOUGH = re.compile(r"\d(?:[ ().-]*\d){6,}", re.ASCII)
+_SIDE_BY_SIDE = re.compile(r"\d{7,}\s+\d{7,}", re.ASCII)
+_ROUNDED = re.compile(r"[1-9]\d*0{6}(?:\.0+)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +144,8 @@ def normalise(text: str, country: str | None = None) -> Verdict:
     try:
         digits, international = _digits(text, repairs)
         reading = _international(digits, repairs) if international else _bare(digits, home, repairs)
+        if _ROUNDED.fullmatch(text.strip()) and not reserved(reading.to):
+            _refuse("ends in 000000, as numbers rounded by a spreadsheet do: put a + before it if it is right")
     except _Refused as reason:
         return Verdict(problem=str(reason))
     if reading.complaint:
@@ -201,13 +205,18 @@ def _refuse_damage(cleaned: str) -> None:
         _refuse("empty")
     if _SCIENTIFIC.fullmatch(cleaned):
         _refuse("scientific notation, digits are lost: format the column as text")
-    if len(re.findall(r"\d(?:[ ().-]*\d){6,}", cleaned)) > 1 and not _AREA_CODE_SLASH.fullmatch(cleaned):
+    if _several(cleaned):
         _refuse("more than one number in the cell")
     if any(char.isalpha() for char in cleaned):
         _refuse("has letters in it")
+
+
+def _several(cleaned: str) -> bool:
+    """Tell whether the cell seems to hold several numbers: it is not for us to choose one."""
+    if len(_LONG_ENOUGH.findall(cleaned)) > 1 or _SIDE_BY_SIDE.search(cleaned):
+        return True
     with_digits = [piece for piece in _SEVERAL.split(cleaned) if any(map(str.isdigit, piece))]
-    if (len(with_digits) > 1 and not _AREA_CODE_SLASH.fullmatch(cleaned)) or _TWO_NUMBERS.search(cleaned):
-        _refuse("more than one number in the cell")
+    return len(with_digits) > 1 and not _AREA_CODE_SLASH.fullmatch(cleaned)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +238,7 @@ def _bare(digits: str, home: str | None, repairs: list[str]) -> _Reading:
     """Choose how to read digits that may or may not begin with a country code."""
     if home is None:
         if digits.startswith("0"):
-            _refuse("begins with 0, so it is a national number: say of which country")
+            _refuse("begins with 0, so it is a national number: give its country, such as country='GB'")
         return _international(digits, repairs)
     reading = _reading(digits, home)
     if reading.country:
@@ -285,12 +294,15 @@ def _country(number: PhoneNumber) -> str | None:
 
 def _complaint(number: PhoneNumber, excess: int, home: str | None) -> str:
     """Say what is wrong with a number that can be read but does not exist."""
-    possible = phonenumbers.is_possible_number_with_reason(number)
-    if excess > 0 or possible == ValidationResult.TOO_LONG:
-        return "too long"
-    if excess < 0 or possible == ValidationResult.TOO_SHORT:
-        return "too short"
-    return f"not a number of {home}" if home else "not a number of any country"
+    length = phonenumbers.is_possible_number_for_type_with_reason(number, PhoneNumberType.MOBILE)
+    size = ""
+    if excess > 0 or length == ValidationResult.TOO_LONG:
+        size = "too long"
+    elif excess < 0 or length == ValidationResult.TOO_SHORT:
+        size = "too short"
+    if home is None or phonenumbers.country_code_for_region(home) != number.country_code:
+        return size or "not a number of any country"
+    return f"{size} for a mobile number of {home}" if size else f"not a number of {home}"
 
 
 def _refuse(reason: str) -> NoReturn:

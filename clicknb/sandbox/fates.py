@@ -99,12 +99,18 @@ def forcing_numbers() -> list[dict[str, str]]:
         for code, error in ERRORS.items()
     ]
     for code, status in STATUSES.items():
-        happens = "stays at it for ever" if code in _STAYING else "ends with it"
-        rows.append({"number": f"27999200{code}", "forces": f"status {code}", "happens": f"{status.name}: {happens}"})
+        when = "from the start, and it never changes" if code in _STAYING else "in the end"
+        rows.append({"number": f"27999200{code}", "forces": f"status {code}", "happens": f"{status.name}: {when}"})
     for minutes in (0, 1, 10, 60, 1440):
-        happens = f"delivered {minutes} minutes after it was due; any number of minutes in five digits"
+        happens = f"accepted; delivered {_after(minutes)} (the last five digits are the minutes)"
         rows.append({"number": f"279993{minutes:05}", "forces": f"delay {minutes} min", "happens": happens})
     return rows
+
+
+def _after(minutes: int) -> str:
+    if not minutes:
+        return "at once"
+    return f"after {minutes} minute{'s' if minutes > 1 else ''}"
 
 
 def _ordinary(drawn: float) -> str:

@@ -43,6 +43,8 @@ from clicknb.campaign.schema import (
 from clicknb.errors import CampaignError, LedgerError
 from clicknb.gateway.codes import FINAL
 
+_CONTENT = ("key", "to", "sender", "text", "encoding", "parts", "options")
+
 _MOST_PARAMETERS = 500
 """Values in one question to the database."""
 
@@ -137,8 +139,7 @@ class Ledger:
     ) -> list[Message]:
         """List the rows in some states, in the order of the plan; or only one row, if it is in one of them."""
         query = (
-            sa.select(rows.c.id, rows.c.key, rows.c.to, rows.c.sender, rows.c.text, rows.c.encoding, rows.c.parts)
-            .add_columns(sa.func.coalesce(attempts.c.attempt, 0))
+            sa.select(rows.c.id, *(rows.c[name] for name in _CONTENT), sa.func.coalesce(attempts.c.attempt, 0))
             .select_from(schema.with_latest_attempt())
             .where(rows.c.campaign_id == campaign_id, schema.STATE.element.in_(list(states)), _one(only))
             .order_by(rows.c.id)

@@ -47,6 +47,7 @@ rows = sa.Table(
     sa.Column("parts", sa.Integer),
     sa.Column("estimated", sa.Integer),
     sa.Column("variant", sa.Text),
+    sa.Column("options", sa.Text, nullable=False, default="{}"),
     sa.Column("skipped", sa.Text),
     sa.UniqueConstraint("campaign_id", "key"),
 )
@@ -56,7 +57,7 @@ attempts = sa.Table(
     metadata,
     sa.Column("row_id", sa.Integer, sa.ForeignKey("rows.id"), primary_key=True),
     sa.Column("attempt", sa.Integer, primary_key=True),
-    sa.Column("climsgid", sa.Text, nullable=False, unique=True),
+    sa.Column("climsgid", sa.Text, nullable=False, index=True),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("submitted_at", sa.Integer, nullable=False),
     sa.Column("answered_at", sa.Integer),
@@ -157,7 +158,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One row that may be sent: what it says, to whom, and how often it was tried."""
+    """One row that may be sent: what it says, to whom, with which options (JSON), and how often it was tried."""
 
     row_id: int
     key: str
@@ -166,6 +167,7 @@ class Message:
     text: str
     encoding: str
     parts: int
+    options: str
     attempt: int
 
 

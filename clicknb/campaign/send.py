@@ -222,7 +222,7 @@ class Sender:
 
     def _stop(self, reason: str) -> None:
         if not self.stopped:
-            logger.warning("Sending stops: %s", reason)
+            logger.info("Sending stops: %s", reason)
             self.stopped = reason
 
     def _interrupt(self) -> None:

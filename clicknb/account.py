@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
 
 import pandas as pd
 
-from clicknb import display, frames
+from clicknb import checks, display, frames
 from clicknb.campaign import plan as planning
 from clicknb.campaign import record, track
 from clicknb.campaign.campaign import Campaign
@@ -23,7 +24,7 @@ from clicknb.campaign.ledger import Ledger
 from clicknb.campaign.plan import Options, Plan
 from clicknb.campaign.service import Service
 from clicknb.clock import Clock, RealClock, RunningClock, SteppedClock
-from clicknb.errors import CampaignError, ConfigError, InvalidInput
+from clicknb.errors import CampaignError, ClicknbError, ConfigError, InvalidInput
 from clicknb.gateway import codes, credentials
 from clicknb.gateway.client import Clickatell
 from clicknb.gateway.transport import (
@@ -34,6 +35,8 @@ from clicknb.gateway.transport import (
     check_base_url,
     is_loopback,
 )
+from clicknb.messages.cells import require_columns
+from clicknb.messages.numbers import normalise
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -45,12 +48,19 @@ LIVE_RATE = 100.0
 """Messages a second: what Clickatell's documentation names as the usual throughput."""
 
 CONNECTIONS = 16
+MOST_CONNECTIONS = 256
 
 SINGLE = "single messages"
 """The campaign that ``Account.send`` records its messages in."""
 
 SAME_MESSAGE = timedelta(hours=24)
 """How long the same number, text and sender count as one message."""
+
+Mode = Literal["each", "list"]
+_MODES: tuple[Mode, ...] = ("each", "list")
+
+_ID = "[0-9A-Fa-f]{32}"
+_PREFIX = "[1-9][0-9]{0,14}"
 
 
 class Account:
@@ -65,9 +75,20 @@ class Account:
     """
 
     def __init__(self, service: Service, title: str, box: Gateway | None = None) -> None:
-        self._service = service
+        self._open: Service | None = service
         self._title = title
         self._box = box
+
+    @property
+    def _service(self) -> Service:
+        if self._open is None:
+            message = "This account was closed. Nothing was sent. Open it again with cn.connect() or cn.sandbox()."
+            raise ClicknbError(message)
+        return self._open
+
+    @_service.setter
+    def _service(self, service: Service) -> None:
+        self._open = service
 
     @property
     def gateway(self) -> Clickatell:
@@ -77,7 +98,15 @@ class Account:
     # sending
 
     def send(
-        self, to: str, text: str, *, sender: str = "", country: str | None = None, again: bool = False
+        self,
+        to: str,
+        text: str,
+        *,
+        sender: str = "",
+        country: str | None = None,
+        again: bool = False,
+        budget: float | None = None,
+        max_credits: float | None = None,
     ) -> pd.DataFrame:
         """Send one message, recorded in the ledger like any other.
 
@@ -96,6 +125,10 @@ class Account:
             Two letters, such as ``"GB"``: how to read a national number.
         again
             Send even if the same message was sent before.
+        budget
+            Credits that single messages may cost, see ``plan``.
+        max_credits
+            The most that this message may cost, see ``plan``.
 
         Returns
         -------
@@ -109,9 +142,11 @@ class Account:
         CampaignStopped
             The gateway refused the account or could not be reached; the message is planned, so call this again.
         """
-        options = Options(name=SINGLE, text="{text}", sender=sender, country=country, max_parts=planning.MOST_PARTS)
-        message_frame = pd.DataFrame({"to": [to], "text": [text]})
-        plan = planning.make(self._service, message_frame, "to", options, priced=False)
+        row = {"to": [_number(to)], "text": [checks.text("text", text)]}
+        limits = {"max_parts": planning.MOST_PARTS, "budget": budget, "max_credits": max_credits}
+        options = _options(name=SINGLE, text="{text}", sender=sender, country=country, **limits)
+        checks.flag("again", again)
+        plan = planning.make(self._service, pd.DataFrame(row), "to", options, priced=False)
         problem = plan.frame["problem"].iloc[0]
         if pd.notna(problem):
             message = f"The message cannot be sent: {problem}. Nothing left this machine."
@@ -119,16 +154,37 @@ class Account:
         return plan.send_one(since=self._service.clock.now() - SAME_MESSAGE, again=again)
 
     def send_batch(
-        self, frame: pd.DataFrame, *, to: str, text: str, name: str, confirm: str | None = None, **options: Any
+        self,
+        frame: pd.DataFrame,
+        *,
+        to: str,
+        text: str,
+        name: str,
+        confirm: str | None = None,
+        progress: bool = True,
+        **options: Any,
     ) -> pd.DataFrame:
-        """Plan and send a campaign in one call; see ``plan`` for the options.
+        """Plan and send a campaign in one call.
+
+        Parameters
+        ----------
+        frame, to, text, name
+            As in ``plan``.
+        confirm
+            The plan's token; needed on a live account.
+        progress
+            Whether to show a progress bar.
+        **options
+            Those of ``plan``.
 
         Returns
         -------
         pandas.DataFrame
-            One row per input row with the caller's index, columns as in ``clicknb.frames.SENDS``.
+            One row per row of ``frame``, in its order and with its index, columns as in ``clicknb.frames.SENDS``.
         """
-        return self.plan(frame, to=to, text=text, name=name, **options).send(confirm).sends
+        plan = self.plan(frame, to=to, text=text, name=name, **options)
+        plan.send(confirm, progress=progress)
+        return plan.sends()
 
     def plan(
         self,
@@ -140,6 +196,9 @@ class Account:
         country: str | None = None,
         sender: str = "",
         max_parts: int = 3,
+        budget: float | None = None,
+        max_credits: float | None = None,
+        mode: Mode = "each",
     ) -> Plan:
         """Work out what a campaign would send and cost. Nothing leaves but questions about prices and the balance.
 
@@ -159,6 +218,16 @@ class Account:
             Sender ID: at most 16 digits or 11 letters and digits.
         max_parts
             Longer texts are refused; at most 35.
+        budget
+            Credits: sending stops when the campaign has spent so many. The overspend is at most what is on its way
+            plus 50 messages, each at the highest price, because the balance is asked for once every 50 messages.
+        max_credits
+            The most that one message may cost, in credits. The gateway ends a dearer one with status 009 and does not
+            send it.
+        mode
+            ``"each"``: every message is a request of its own. ``"list"``: rows of exactly the same text share a
+            request of up to 300. That is faster, but where a reply is lost the whole request is unknown, and
+            the gateway cannot be asked about one recipient of it.
 
         Raises
         ------
@@ -167,8 +236,10 @@ class Account:
         AccountError
             The gateway refuses the account.
         """
-        options = Options(name=name, text=text, sender=sender, country=country, max_parts=max_parts)
-        return planning.make(self._service, frame, to, options)
+        table, column = checks.table("frame", frame), checks.text("to", to, "Name the column with the numbers.")
+        limits = {"max_parts": max_parts, "budget": budget, "max_credits": max_credits}
+        options = _options(name=name, text=text, sender=sender, country=country, mode=mode, **limits)
+        return planning.make(self._service, table, column, options)
 
     # campaigns
 
@@ -184,7 +255,7 @@ class Account:
         CampaignError
             The ledger has no campaign of this name.
         """
-        campaign_id = self._service.ledger.campaign_id(name)
+        campaign_id = self._service.ledger.campaign_id(checks.text("name", name))
         if campaign_id is None:
             known = ", ".join(repr(str(known)) for known in self.campaigns()["name"]) or "none"
             message = f"The ledger has no campaign {name!r}. It has: {known}. Nothing was sent."
@@ -198,7 +269,15 @@ class Account:
         return float(self.gateway.getbalance())
 
     def redeem(self, token: str) -> float:
-        """Redeem a voucher of 16 digits and return the new balance in credits. A voucher works once."""
+        """Redeem a voucher of 16 digits and return the new balance in credits. A voucher works once.
+
+        Raises
+        ------
+        InvalidInput
+            It is not 16 digits as text.
+        AccountError, GatewayError
+            The gateway does not take it.
+        """
         self.gateway.token_pay(token)
         return self.balance()
 
@@ -210,6 +289,11 @@ class Account:
         pandas.DataFrame
             One row per id with the index of ``ids`` if it has one, columns as in ``clicknb.frames.STATUSES``. What was
             sent is taken from the ledger where it knows the id; an id that got no answer has no status.
+
+        Raises
+        ------
+        InvalidInput
+            Some are missing or no ids of 32 hexadecimal digits; nothing was asked.
         """
         return self._ask_statuses(ids, "querymsg")
 
@@ -218,7 +302,7 @@ class Account:
         return self._ask_statuses(ids, "delmsg")
 
     def _ask_statuses(self, ids: Iterable[str], command: str) -> pd.DataFrame:
-        wanted = _series(ids)
+        wanted = _ids(ids)
         rows = record.known(self._service.ledger, wanted)
         for number, answer in track.read_statuses(self._service, list(wanted), command=command):
             _describe(rows, number, answer.status, self._service.clock.now())
@@ -226,7 +310,7 @@ class Account:
 
     def charges(self, ids: Iterable[str]) -> pd.DataFrame:
         """Ask what messages cost by ``apimsgid``, now; columns as in ``clicknb.frames.CHARGES``."""
-        wanted = _series(ids)
+        wanted = _ids(ids)
         rows = record.known(self._service.ledger, wanted)
         for number, answer in track.read_charges(self._service, list(wanted)):
             _describe(rows, number, answer.status, self._service.clock.now())
@@ -240,8 +324,14 @@ class Account:
         -------
         pandas.DataFrame
             One row per number, columns as in ``clicknb.frames.COVERAGE``.
+
+        Raises
+        ------
+        InvalidInput
+            Some are missing or not 1 to 15 digits with the country code first; nothing was asked.
         """
-        wanted = _series(numbers)
+        wanted = _series(numbers, "numbers", "to")
+        checks.every("numbers", wanted, _PREFIX, "1 to 15 digits with the country code first", "See cn.doctor().")
         rows: list[dict[str, Any]] = []
         for number in wanted:
             answer = self.gateway.route_coverage(number)
@@ -266,8 +356,10 @@ class Account:
 
     def close(self) -> None:
         """Close connections and the ledger. A sandbox without a path is gone then."""
-        self._service.gateway.transport.close()
-        self._service.ledger.close()
+        if self._open is not None:
+            self._open.gateway.transport.close()
+            self._open.ledger.close()
+            self._open = None
 
     def __enter__(self) -> Account:
         return self
@@ -278,6 +370,8 @@ class Account:
         self.close()
 
     def _facts(self) -> list[tuple[str, str]]:
+        if self._open is None:
+            return [("closed", "open it again with cn.connect() or cn.sandbox()")]
         ledger = self._service.ledger.path
         return [
             ("messages", "leave this machine and cost money" if self._service.live else "never leave this machine"),
@@ -292,16 +386,47 @@ class Account:
         return display.panel(self._title, self._facts())
 
 
-def _series(ids: Iterable[str]) -> pd.Series[Any]:
-    """Read ids or numbers however they are given: one string, a list, a Series, or a frame with an apimsgid column."""
-    if isinstance(ids, pd.DataFrame):
-        ids = ids["apimsgid"]
-    values = [ids] if isinstance(ids, str) else ids
-    series = values if isinstance(values, pd.Series) else pd.Series(list(values), dtype="str")
-    if series.isna().any():
-        message = f"{int(series.isna().sum())} of the ids are missing. Nothing was asked. Drop them: ids.dropna()."
-        raise InvalidInput(message)
+def _number(to: object) -> str:
+    """Check that a number is text with something in it; the doctor sees to the rest."""
+    if to is None or (isinstance(to, float) and pd.isna(to)) or (isinstance(to, str) and not to.strip()):
+        checks.refuse("The message cannot be sent: the number is empty.", "Give one, such as '447700900123'.")
+    return checks.text("to", to, "Pass one number in quotation marks; for several there is sms.send_batch().")
+
+
+def _options(**given: Any) -> Options:
+    """Check the options of a plan and hold them together."""
+    rules: dict[str, Callable[[Any], Any]] = {
+        "name": lambda value: checks.line("name", value),
+        "text": lambda value: checks.text("text", value),
+        "sender": lambda value: checks.text("sender", value),
+        "country": lambda value: checks.optional(checks.text, "country", value),
+        "max_parts": lambda value: checks.whole("max_parts", value, 1, planning.MOST_PARTS),
+        "budget": lambda value: checks.optional(checks.amount, "budget", value),
+        "max_credits": lambda value: checks.optional(checks.amount, "max_credits", value),
+        "mode": lambda value: checks.choice("mode", value, _MODES),
+    }
+    return Options(**{name: rules[name](value) for name, value in given.items()})
+
+
+def _series(given: Any, name: str, column: str) -> pd.Series[Any]:
+    """Read ids or numbers however they are given: one string, a list, a Series, or a frame with the column."""
+    if isinstance(given, pd.DataFrame):
+        require_columns(given, [column], purpose="The question")
+        given = given[column]
+    if isinstance(given, bytes) or not isinstance(given, Iterable):
+        checks.refuse(f"{name} must be texts, not {checks.described(given)}.", "Pass a list or a column of them.")
+    values = [given] if isinstance(given, str) else given
+    series = values if isinstance(values, pd.Series) else pd.Series(list(values), dtype="object")
+    if missing := int(series.isna().sum()):
+        checks.refuse(f"{missing:,} of the {name} are missing.", f"Drop them: {name}.dropna().")
     return series.astype("str")
+
+
+def _ids(given: Iterable[str]) -> pd.Series[Any]:
+    ids = _series(given, "ids", "apimsgid")
+    remedy = "They are in the column apimsgid of what was sent."
+    checks.every("ids", ids, _ID, "32 hexadecimal digits", remedy)
+    return ids
 
 
 def _describe(rows: pd.DataFrame, number: int, code: str, now: datetime) -> None:
@@ -332,6 +457,13 @@ def sandbox(
     credits
         What the account starts with.
 
+    Raises
+    ------
+    InvalidInput
+        A setting is of another type or out of its range.
+    ConfigError
+        What is kept at the path cannot be opened.
+
     Examples
     --------
     >>> import clicknb as cn
@@ -340,7 +472,9 @@ def sandbox(
     """
     from clicknb.sandbox import Gateway
 
-    directory = None if path is None else Path(path)
+    directory = checks.optional(checks.path, "path", path)
+    seed, credits = checks.whole("seed", seed), checks.amount("credits", credits, zero=True)
+    speed = None if speed is None else float(checks.amount("speed", speed))
     if directory is None:
         gateway, last = Gateway(seed=seed, credits=credits), None
     else:
@@ -351,7 +485,7 @@ def sandbox(
     login = credentials.Credentials(user="sandbox", password=credentials.Secret("sandbox"), api_id="1")
     service = Service(
         gateway=Clickatell(transport, login, clock=clock),
-        ledger=Ledger(None if directory is None else directory / "ledger.sqlite"),
+        ledger=Ledger(None if directory is None else directory / "ledger.sqlite", owner="sandbox"),
         clock=clock,
         connect=lambda connections: SequentialExchange(transport, connections),
         mint=seeded(seed),
@@ -382,14 +516,14 @@ def connect(
     *,
     user: str | None = None,
     password: str | None = None,
-    api_id: str | None = None,
+    api_id: str | int | None = None,
     profile: str | None = None,
     dotenv: str | Path | None = None,
     base_url: str | None = None,
     ledger: str | Path | None = None,
     rate: float | None = None,
     concurrency: int = CONNECTIONS,
-    allow: Iterable[str] | None = None,
+    allow: str | Iterable[str] | None = None,
 ) -> Account:
     """Open an account at Clickatell. Credentials that are not given come from the environment.
 
@@ -403,32 +537,43 @@ def connect(
         The gateway's address, or ``CLICKATELL_BASE_URL``: https only, plain http to this machine alone. A gateway on
         this machine is never "live".
     ledger
-        The SQLite file that records every message, or ``CLICKATELL_LEDGER``; by default one per account in
-        ``~/.clicknb``.
+        The SQLite file that records every message, or ``CLICKATELL_LEDGER``; by default one per account and gateway
+        in ``~/.clicknb``. It belongs to the account that wrote it first.
     rate
         Messages a second, at most; 100 on a live account unless told otherwise.
     concurrency
-        Connections, at most; also how many messages a crash can leave in doubt.
+        Connections, at most 256; also how many messages a crash can leave in doubt.
     allow
-        The only destination addresses that may be sent to.
+        The only destination addresses that may be sent to, in international form: one, or several.
 
     Raises
     ------
+    InvalidInput
+        A setting is of another type or out of its range; nothing was contacted.
     ConfigError
         Credentials are missing or incomplete, or the address is not safe; nothing was contacted.
     LedgerError
-        The ledger cannot be opened.
+        The ledger cannot be opened, or belongs to another account.
 
     Examples
     --------
     >>> import clicknb as cn
     >>> sms = cn.connect(user="me", password="...", api_id="1")  # doctest: +SKIP
     """
-    login = credentials.find(user=user, password=password, api_id=api_id, profile=profile, dotenv=dotenv)
+    checks.optional(checks.text, "base_url", base_url)
+    rate = None if rate is None else float(checks.amount("rate", rate))
+    concurrency = checks.whole("concurrency", concurrency, 1, MOST_CONNECTIONS)
+    allowed = None if allow is None else _allowed(allow)
+    login = credentials.find(
+        user=checks.optional(checks.secret, "user", user),
+        password=checks.optional(checks.secret, "password", password),
+        api_id=checks.optional(checks.secret, "api_id", str(api_id) if type(api_id) is int else api_id),
+        profile=checks.optional(checks.text, "profile", profile),
+        dotenv=checks.optional(checks.path, "dotenv", dotenv),
+    )
     url = check_base_url(base_url or os.environ.get("CLICKATELL_BASE_URL") or LIVE_URL)
     live = not is_loopback(url)
-    place = ledger or os.environ.get("CLICKATELL_LEDGER") or _default_ledger(login)
-    book = Ledger(Path(place).expanduser())
+    book = Ledger(_ledger_place(ledger, login, url), owner=f"{login.user} {login.api_id} {url}")
     transport = RequestsTransport(url)
     service = Service(
         gateway=Clickatell(transport, login),
@@ -439,11 +584,32 @@ def connect(
         live=live,
         rate=LIVE_RATE if rate is None and live else rate,
         concurrency=concurrency,
-        allow=None if allow is None else frozenset(allow),
+        allow=allowed,
     )
     return Account(service, f"{'LIVE account' if live else 'Test account'} of {login.user} at {url}")
 
 
-def _default_ledger(login: credentials.Credentials) -> Path:
-    name = re.sub(r"[^A-Za-z0-9._-]", "_", f"{login.user}-{login.api_id}")
-    return Path.home() / ".clicknb" / f"{name}.sqlite"
+def _allowed(allow: str | Iterable[str]) -> frozenset[str]:
+    """Read the numbers of an allow list, however they are written."""
+    written = _series(allow, "numbers in allow", "to")
+    read = written.map(normalise)
+    if refused := [verdict.problem for verdict in read if verdict.problem]:
+        checks.refuse(
+            f"{len(refused):,} of the {len(read):,} numbers in allow cannot be read; the first: {refused[0]}.",
+            "Write them in international form, such as '+44 7700 900123'.",
+        )
+    return frozenset(str(verdict.to) for verdict in read)
+
+
+def _ledger_place(ledger: str | Path | None, login: credentials.Credentials, url: str) -> Path:
+    """Choose the file of the ledger: as given, as in the environment, or one for this account at this gateway."""
+    if ledger is None:
+        ledger = os.environ.get("CLICKATELL_LEDGER") or None
+    if ledger is None:
+        name = re.sub(r"[^A-Za-z0-9._-]", "_", f"{login.user}-{login.api_id}-{urlsplit(url).netloc}")
+        return Path.home() / ".clicknb" / f"{name}.sqlite"
+    if str(ledger) == ":memory:":
+        checks.refuse(
+            "An account at a gateway needs a ledger that outlives this kernel, not ':memory:'.", "Name a file."
+        )
+    return checks.path("ledger", ledger)

@@ -6,8 +6,11 @@ a sandbox can let half an hour pass at once. Rates and network timeouts use real
 
 from __future__ import annotations
 
+import math
 import time
 from datetime import UTC, datetime, timedelta
+from numbers import Real
+from threading import Event
 from typing import Protocol
 
 
@@ -17,8 +20,8 @@ class Clock(Protocol):
     def now(self) -> datetime:
         """Tell the time, with its zone (UTC)."""
 
-    def sleep(self, seconds: float) -> None:
-        """Let time pass."""
+    def sleep(self, seconds: float, wake: Event | None = None) -> None:
+        """Let time pass, at most until somebody sets ``wake``."""
 
 
 class RealClock:
@@ -28,9 +31,9 @@ class RealClock:
         """Tell the time, with its zone (UTC)."""
         return datetime.now(UTC)
 
-    def sleep(self, seconds: float) -> None:
-        """Wait."""
-        time.sleep(seconds)
+    def sleep(self, seconds: float, wake: Event | None = None) -> None:
+        """Wait, at most until somebody sets ``wake``."""
+        (wake or Event()).wait(seconds)
 
 
 START = datetime(2026, 3, 3, 10, tzinfo=UTC)
@@ -55,7 +58,7 @@ class SteppedClock:
         """Tell the time, with its zone (UTC)."""
         return self._now
 
-    def sleep(self, seconds: float) -> None:
+    def sleep(self, seconds: float, wake: Event | None = None) -> None:
         """Jump forward."""
         self._now += timedelta(seconds=max(0.0, seconds))
 
@@ -80,9 +83,13 @@ class RunningClock:
         """Tell the time, with its zone (UTC)."""
         return self._start + timedelta(seconds=(time.monotonic() - self._began) * self._speed)
 
-    def sleep(self, seconds: float) -> None:
-        """Wait, for less than it says."""
-        time.sleep(max(0.0, seconds) / self._speed)
+    def sleep(self, seconds: float, wake: Event | None = None) -> None:
+        """Wait, for less than it says and at most until somebody sets ``wake``."""
+        (wake or Event()).wait(max(0.0, seconds) / self._speed)
+
+
+LONGEST = timedelta(days=366)
+"""The longest duration that ``seconds`` reads."""
 
 
 def seconds(duration: float | str | timedelta) -> float:
@@ -91,27 +98,35 @@ def seconds(duration: float | str | timedelta) -> float:
     Raises
     ------
     InvalidInput
-        The text is not a duration, or it is negative.
+        It is no duration, negative, or longer than a year.
 
     Examples
     --------
     >>> seconds("30min")
     1800.0
     """
+    from clicknb.checks import described
     from clicknb.errors import InvalidInput
 
+    value = _seconds(duration)
+    if not 0 <= value <= LONGEST.total_seconds():
+        message = (
+            f"{described(duration)} is no duration of up to a year. Nothing was asked or sent. Write seconds, or a "
+            "text such as '90s', '30min' or '2h'."
+        )
+        raise InvalidInput(message)
+    return value
+
+
+def _seconds(duration: object) -> float:
+    """Read a duration; NaN if it is none."""
     if isinstance(duration, timedelta):
         return duration.total_seconds()
-    if isinstance(duration, str):
+    if isinstance(duration, str) and not duration.strip().isdecimal():  # a bare number would count nanoseconds
         import pandas as pd
 
         try:
-            value = pd.Timedelta(duration).total_seconds()
+            return float(pd.Timedelta(duration).total_seconds())
         except ValueError:
-            value = -1.0
-    else:
-        value = float(duration)
-    if not value >= 0:
-        message = f"{duration!r} is not a duration: write seconds, or a text such as '90s', '30min' or '2h'."
-        raise InvalidInput(message)
-    return value
+            return math.nan
+    return float(duration) if isinstance(duration, Real) and not isinstance(duration, bool) else math.nan

@@ -247,7 +247,7 @@ _FACTS = "display:grid;grid-template-columns:max-content 1fr;gap:0 16px;margin:0
 # JupyterLab floats the names of a list at a fifth of its width, where they break at every word.
 _NAME = "float:none;width:auto;margin:0;padding:0;font-weight:400;white-space:nowrap"
 _VALUE = "float:none;width:auto;margin:0;padding:0"
-_QUIET = "color:var(--jp-ui-font-color2,inherit);opacity:.85"
+_QUIET = "color:var(--jp-ui-font-color2,inherit)"
 _CELL = "padding:2px 8px;border:0;border-bottom:1px solid var(--jp-border-color2,#9e9e9e)"
 # Jupyter would typeset $...$ in a person's text as mathematics.
 _PLAIN = "tex2jax_ignore mathjax_ignore"

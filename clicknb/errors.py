@@ -1,4 +1,4 @@
-"""Every exception that clicknb raises.
+"""Every exception that clicknb raises, and its one warning.
 
 ::
 
@@ -15,7 +15,10 @@
     ├── CampaignError              what was asked does not fit what the ledger records
     │   ├── ContentChanged         ... the same campaign name and recipient, but another text
     │   └── CampaignStopped        ... sending stopped early; carries the campaign
-    └── LedgerError                the ledger could not be read or written; nothing was sent
+    └── LedgerError                the ledger could not be read or written; nothing more was sent
+
+    UserWarning
+    └── AlreadySent                the same message was sent before; nothing was sent, nothing is wrong
 
 Each message says what happened, what it means for the messages already sent, and what to do next. None holds a
 secret; numbers are masked and texts shortened.
@@ -112,7 +115,7 @@ class CampaignStopped(CampaignError):
 
 
 class LedgerError(ClicknbError):
-    """The ledger could not be read or written."""
+    """The ledger could not be read or written; nothing more was sent after that."""
 
 
 class AlreadySent(UserWarning):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,6 +21,7 @@ from clicknb.account import Account, connect, seeded
 from clicknb.errors import InvalidInput
 
 if TYPE_CHECKING:
+    from clicknb.campaign.ledger import Ledger
     from clicknb.sandbox import Server
 
 
@@ -42,7 +43,7 @@ class Accepted(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the gateway's record says about the ledger's; each list names client message ids."""
+    """What the gateway's record says about the ledger's; each list names client message ids, see ``check``."""
 
     accepted: int
     lost: list[str] = field(default_factory=list)
@@ -50,6 +51,7 @@ class Verdict:
     doubled: list[str] = field(default_factory=list)
     wrong_text: list[str] = field(default_factory=list)
     wrong_number: list[str] = field(default_factory=list)
+    strangers: int = 0
 
     @property
     def ok(self) -> bool:
@@ -57,11 +59,12 @@ class Verdict:
         return not any((self.lost, self.unrecorded, self.doubled, self.wrong_text, self.wrong_number))
 
     def __repr__(self) -> str:
-        if self.ok:
-            return f"<Verdict: {self.accepted:,} accepted; nothing lost, doubled or changed>"
-        names = ("lost", "unrecorded", "doubled", "wrong_text", "wrong_number")
-        found = ", ".join(f"{len(getattr(self, name)):,} {name.replace('_', ' ')}" for name in names)
-        return f"<Verdict: {self.accepted:,} accepted; {found}>"
+        strangers = f", {self.strangers:,} of them from elsewhere" if self.strangers else ""
+        found = "nothing lost, doubled or changed"
+        if not self.ok:
+            names = ("lost", "unrecorded", "doubled", "wrong_text", "wrong_number")
+            found = ", ".join(f"{len(getattr(self, name)):,} {name.replace('_', ' ')}" for name in names)
+        return f"<Verdict: {self.accepted:,} accepted{strangers}; {found}>"
 
 
 @contextmanager
@@ -106,9 +109,10 @@ def account(gateway: Server | str, *, seed: int = 0, **settings: Any) -> Iterato
 def check(sms: Account, messages: Iterable[Accepted] | None = None) -> Verdict:
     """Compare what the gateway accepted with what the ledger says.
 
-    ``lost``: the ledger says accepted, the gateway knows nothing of it. ``unrecorded``: the gateway accepted it, the
-    ledger does not name it as accepted, in doubt or on its way. ``doubled``: one attempt accepted more than once, or a
-    row accepted in more than one attempt.
+    ``lost``: the ledger says accepted, the gateway knows nothing of it. ``unrecorded``: the gateway accepted it, but
+    the attempt, or its row as ``campaign.sends`` shows it, is not accepted, in doubt or on its way. ``doubled``: one
+    attempt accepted more than once, or a row accepted in more than one attempt. ``strangers``: messages without a
+    client message id, which no campaign sent. Recipients of one request share its client message id.
 
     Parameters
     ----------
@@ -123,17 +127,44 @@ def check(sms: Account, messages: Iterable[Accepted] | None = None) -> Verdict:
             raise InvalidInput(message)
         messages = sms._box.messages
     arrived = list(messages)
-    attempts = {str(row["climsgid"]): row for row in sms._service.ledger.attempts()}
-    times = Counter(message.climsgid for message in arrived)
-    by_row = Counter(attempts[climsgid]["row_id"] for climsgid in times if climsgid in attempts)
-    open_states = {"accepted", "unknown", "sending"}
-    known = [(message, attempts[message.climsgid]) for message in arrived if message.climsgid in attempts]
+    named = [message for message in arrived if message.climsgid]
+    attempts, states = _recorded(sms._service.ledger)
+    requests = {climsgid for climsgid, _ in attempts}
+    times = Counter((message.climsgid, message.to) for message in named)
+    tries = Counter(attempts[key]["row_id"] for key in times if key in attempts)
+
+    def shown_open(attempt: Mapping[str, Any]) -> bool:
+        return attempt["state"] in _OPEN and states[attempt["row_id"]] in _OPEN
+
+    def twice(key: _Key) -> bool:
+        return times[key] > 1 or (key in attempts and tries[attempts[key]["row_id"]] > 1)
+
+    known = [(message, attempts[key]) for message in named if (key := (message.climsgid, message.to)) in attempts]
+    elsewhere = [key[0] for key in times if key not in attempts]
     return Verdict(
         accepted=len(arrived),
-        lost=[name for name, row in attempts.items() if row["state"] == "accepted" and name not in times],
-        unrecorded=[name for name in times if name not in attempts or attempts[name]["state"] not in open_states],
-        doubled=[name for name, count in times.items() if count > 1]
-        + [name for name in times if name in attempts and by_row[attempts[name]["row_id"]] > 1],
-        wrong_text=[message.climsgid for message, row in known if message.text != row["text"]],
-        wrong_number=[message.climsgid for message, row in known if message.to != row["to"]],
+        lost=[key[0] for key, attempt in attempts.items() if attempt["state"] == "accepted" and key not in times],
+        unrecorded=[climsgid for climsgid in elsewhere if climsgid not in requests]
+        + [key[0] for key in times if key in attempts and not shown_open(attempts[key])],
+        doubled=[key[0] for key in times if twice(key)],
+        wrong_text=[message.climsgid for message, attempt in known if message.text != attempt["text"]],
+        wrong_number=[climsgid for climsgid in elsewhere if climsgid in requests],
+        strangers=len(arrived) - len(named),
     )
+
+
+_Key = tuple[str, str]
+"""An attempt, as the gateway can name it: client message id and destination address."""
+
+_OPEN = frozenset({"accepted", "unknown", "sending"})
+"""States of a message that the gateway may have accepted."""
+
+
+def _recorded(ledger: Ledger) -> tuple[dict[_Key, dict[str, Any]], dict[int, str]]:
+    """Read every attempt, and the state of every row as the campaigns' frames show it."""
+    attempts = {(str(attempt["climsgid"]), str(attempt["to"])): attempt for attempt in ledger.attempts()}
+    states: dict[int, str] = {}
+    for campaign_id in {campaign["id"] for campaign in ledger.counts()}:
+        table = ledger.table(campaign_id)
+        states.update(zip(table["id"], table["state"], strict=True))
+    return attempts, states

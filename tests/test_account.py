@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
 import pytest
@@ -148,3 +150,40 @@ def test_the_same_call_works_in_the_sandbox_and_over_http():
     with cn.sandbox(seed=5) as inside, testing.server(seed=5) as server, testing.account(server, seed=5) as outside:
         ids = [account.send("447700900123", "Hi")["apimsgid"].iloc[0] for account in (inside, outside)]
     assert ids[0] == ids[1]
+
+
+def test_two_programs_that_send_the_same_message_send_it_once(tmp_path):
+    ledger = tmp_path / "l.sqlite"
+    with testing.server() as server:
+
+        def send(_: int) -> None:
+            with testing.account(server, ledger=ledger) as account, contextlib.suppress(cn.errors.CampaignError):
+                account.send("447700900123", "Hello")
+
+        with warnings.catch_warnings(), ThreadPoolExecutor(8) as pool:
+            warnings.simplefilter("ignore")
+            list(pool.map(send, range(16)))
+        assert len(server.gateway.messages) == 1
+
+
+def test_a_single_message_that_stayed_planned_is_sent_once_however_old_it_is():
+    with cn.sandbox(credits=0) as sms:
+        with pytest.raises(cn.errors.CampaignStopped):
+            sms.send("447700900123", "Hello")
+        sms._service.clock.sleep(3 * 24 * 3600)
+        sms.redeem(next(iter(sms._box.vouchers)))
+        sms.send("447700900123", "Hello", again=True)
+        sms.campaign("single messages").resume(progress=False)
+        assert len(sms._box.messages) == 1
+
+
+def test_a_ledger_belongs_to_one_account(tmp_path):
+    ledger = tmp_path / "l.sqlite"
+    with testing.server() as one, testing.server() as other:
+        with testing.account(one, ledger=ledger) as sms:
+            sms.send("447700900123", "Hello")
+        with (
+            pytest.raises(cn.errors.LedgerError, match="belongs to the account"),
+            testing.account(other, ledger=ledger),
+        ):
+            pass

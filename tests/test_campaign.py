@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pandas as pd
 import pytest
 
 import clicknb as cn
 from clicknb import testing
+from clicknb.campaign.schema import Outcome
 from clicknb.sandbox import Fault
 
 GOLDEN_TEXTS = [
@@ -308,3 +311,222 @@ def test_the_repr_says_what_happened_and_what_can_be_done():
         assert "No Credit Left" in shown
         assert "campaign.resume()" in shown
         assert "44770090" not in shown + stopped.value.campaign._repr_html_()
+
+
+def stopped_early(sms: cn.Account, frame: pd.DataFrame, name: str = "x") -> cn.Campaign:
+    with pytest.raises(cn.errors.CampaignStopped) as stopped:
+        sms.plan(frame, to="mobile", text="Hi", name=name).send(progress=False)
+    return stopped.value.campaign
+
+
+def test_a_plan_sends_its_own_rows_and_no_others_of_its_campaign():
+    with testing.server(credits=4) as server, testing.account(server) as sms:
+        stopped_early(sms, people(20))
+        sms.redeem(next(iter(server.gateway.vouchers)))
+        campaign = sms.plan(people(10), to="mobile", text="Hi", name="x").send(progress=False)
+        assert campaign.counts == {"accepted": 10, "planned": 10}
+        assert {message.to for message in server.gateway.messages} == set(people(10)["mobile"])
+
+
+def test_resuming_keeps_to_the_allow_list(tmp_path):
+    ledger = tmp_path / "l.sqlite"
+    with testing.server(credits=4) as server:
+        with testing.account(server, ledger=ledger) as sms:
+            stopped_early(sms, people(20))
+            sms.redeem(next(iter(server.gateway.vouchers)))
+        with testing.account(server, ledger=ledger, allow=["447700900019"]) as sms:
+            assert sms.campaign("x").resume(progress=False).counts == {"planned": 14, "accepted": 6}
+
+
+def test_cancelling_stops_a_sender_at_work_and_nothing_skipped_is_accepted(tmp_path):
+    ledger = tmp_path / "l.sqlite"
+    with (
+        testing.server() as server,
+        testing.account(server, ledger=ledger, concurrency=2) as sms,
+        testing.account(server, ledger=ledger) as other,
+    ):
+        ask = sms._service.clock.now
+        calls = iter(range(1000))
+
+        def now():
+            if next(calls) == 12:
+                other.campaign("x").cancel()
+            return ask()
+
+        sms._service.clock.now = now
+        with pytest.raises(cn.errors.CampaignStopped, match="cancelled"):
+            sms.plan(people(40), to="mobile", text="Hi", name="x").send(progress=False)
+        counts = other.campaign("x").counts
+        assert counts["accepted"] == len(server.gateway.messages) < 40
+        assert counts["skipped"] == 40 - counts["accepted"]
+        assert testing.check(sms, server.gateway.messages).ok
+
+
+def test_cancelled_rows_are_named_when_they_are_planned_again():
+    with testing.server(credits=4) as server, testing.account(server) as sms:
+        stopped_early(sms, people(10)).cancel()
+        for text in ("Hi", "Other"):
+            with pytest.raises(cn.errors.CampaignError, match="5 of these rows were cancelled"):
+                sms.plan(people(10), to="mobile", text=text, name="x").send(progress=False)
+
+
+def test_a_plan_says_what_was_sent_before():
+    with cn.sandbox() as sms:
+        sms.plan(people(3), to="mobile", text="Hi", name="x").send(progress=False)
+        shown = repr(sms.plan(people(5), to="mobile", text="Hi", name="x")).split()
+        assert shown[shown.index("send") + 1] == "2"
+        assert shown[shown.index("before") + 1] == "3"
+
+
+def test_changing_the_shown_frame_changes_nothing_that_is_sent():
+    with cn.sandbox() as sms:
+        plan = sms.plan(people(3), to="mobile", text="Hi", name="x")
+        shown = plan.frame
+        shown["text"] = "Something else 🎉"
+        assert set(plan.send(progress=False).sends["text"]) == {"Hi"}
+
+
+def test_a_late_acceptance_counts_whatever_was_thought_before():
+    with cn.sandbox() as sms:
+        campaign = sms.plan(RESET, to="to", text="Hi", name="x").send(progress=False).reconcile(timeout="5min")
+        assert campaign.counts == {"absent": 1}
+        late = Outcome(1, 1, "accepted", sms._service.clock.now(), "a" * 32)
+        sms._service.ledger.record(campaign._id, [late], [])
+        assert campaign.counts == {"accepted": 1}
+
+
+def test_an_older_attempt_that_was_accepted_after_all_is_found_and_counts():
+    lost = pd.DataFrame({"to": ["27999400003"]})
+    with cn.sandbox() as sms:
+        campaign = sms.plan(lost, to="to", text="Hi", name="x").send(progress=False)
+        campaign.resume(resend=["unknown"], progress=False).reconcile(timeout=0)
+        assert campaign.counts == {"accepted": 1}
+        campaign.track(progress=False)
+        assert campaign.charges["charge"].tolist() == [1.0]  # two messages of half a credit
+
+
+def test_reconciling_while_the_gateway_is_away_is_an_error():
+    with testing.server(faults=[Fault("lost", share=1.0)]) as server, testing.account(server) as sms:
+        campaign = sms.plan(people(3), to="mobile", text="Hi", name="x").send(progress=False)
+        server.close()
+        with pytest.raises(cn.errors.TransportError):
+            campaign.reconcile(timeout=0)
+        assert campaign.counts == {"unknown": 3}
+
+
+def test_repeated_labels_and_refused_rows_are_planned():
+    frame = pd.concat([people(2), people(2, first=5), pd.DataFrame({"mobile": ["no"], "name": ["X"]})])
+    with cn.sandbox() as sms:
+        campaign = sms.plan(frame, to="mobile", text="Hi", name="x").send(progress=False)
+        assert campaign.sends.index.tolist() == [0, 1, 0, 1, 0]
+
+
+def test_a_campaign_fed_from_frames_with_different_indexes_stays_readable():
+    two = pd.MultiIndex.from_tuples([("a", 1), ("a", 2)], names=["group", "n"])
+    with cn.sandbox() as sms:
+        sms.plan(people(2).set_axis(two), to="mobile", text="Hi", name="x").send(progress=False)
+        campaign = sms.plan(people(3), to="mobile", text="Hi", name="x").send(progress=False)
+        assert campaign.sends.index.tolist() == [0, 1, 2]
+        sms.plan(people(1, first=7).set_axis([("b", 9)]), to="mobile", text="Hi", name="x").send(progress=False)
+        assert campaign.counts == {"accepted": 4}
+        assert campaign.events.empty
+
+
+def test_a_corrected_row_takes_the_place_of_the_one_that_was_left_out():
+    frame = people(3)
+    wrong = frame.assign(mobile=["447700900000", "0770", "447700900002"])
+    with cn.sandbox() as sms:
+        assert sms.plan(wrong, to="mobile", text="Hi", name="x").send(progress=False).counts == {
+            "accepted": 2,
+            "skipped": 1,
+        }
+        assert sms.plan(frame, to="mobile", text="Hi", name="x").send(progress=False).counts == {"accepted": 3}
+
+
+def test_send_batch_returns_the_rows_of_its_frame_in_their_order():
+    with cn.sandbox() as sms:
+        sms.send_batch(people(4), to="mobile", text="Hi", name="x")
+        frame = people(6).iloc[[5, 1, 3]].set_axis(["f", "b", "d"])
+        sent = sms.send_batch(frame, to="mobile", text="Hi", name="x")
+        assert sent["to"].to_dict() == frame["mobile"].to_dict()
+
+
+@pytest.mark.parametrize("text", ["Hello", "€uro"])
+def test_list_mode_shares_requests_and_names_every_recipient(text):
+    with testing.server() as server, testing.account(server, concurrency=4) as sms:
+        plan = sms.plan(people(700), to="mobile", text=text, name="list", mode="list")
+        campaign = plan.send(progress=False)
+        assert campaign.counts == {"accepted": 700}
+        assert campaign.sends["climsgid"].nunique() == 3
+        assert campaign.sends["apimsgid"].nunique() == 700
+        assert [message.text for message in server.gateway.messages] == [text] * 700
+        assert testing.check(sms, server.gateway.messages).ok
+
+
+def test_a_lost_reply_leaves_a_whole_list_in_doubt_and_reconciling_says_that_it_arrived():
+    with testing.server(faults=[Fault("lost", share=1.0)]) as server, testing.account(server) as sms:
+        campaign = sms.plan(people(20), to="mobile", text="Hi", name="list", mode="list").send(progress=False)
+        campaign.reconcile(timeout=0)
+        assert campaign.counts == {"unknown": 20}
+        assert campaign.sends["error"].str.contains("reached the gateway").all()
+        assert len(server.gateway.messages) == 20
+        assert testing.check(sms, server.gateway.messages).ok
+
+
+def test_a_mixed_list_settles_each_recipient_by_its_own_line():
+    frame = pd.DataFrame({"mobile": ["447700900001", "27999100105", "447700900002", "27999100114"]})
+    with testing.server() as server, testing.account(server) as sms:
+        campaign = sms.plan(frame, to="mobile", text="Hi", name="list", mode="list").send(progress=False)
+        assert campaign.sends["state"].tolist() == ["accepted", "rejected", "accepted", "rejected"]
+        assert campaign.sends["error_code"].tolist()[1::2] == ["105", "114"]
+
+
+def test_a_scheduled_campaign_waits_at_the_gateway_and_can_be_cancelled():
+    with cn.sandbox() as sms:
+        at = sms._service.clock.now() + timedelta(hours=2)
+        campaign = sms.plan(people(5), to="mobile", text="Hi", name="later").send(at=at, progress=False).refresh()
+        assert set(campaign.statuses["status"]) == {"011"}
+        assert set(campaign.cancel().statuses["delivery"]) == {"cancelled"}
+        assert sms.balance() == 1000.0
+
+
+@pytest.mark.parametrize("hours", [-1, 0, 24 * 7 + 1])
+def test_a_time_that_the_gateway_would_not_take_is_refused(hours):
+    with cn.sandbox() as sms:
+        at = sms._service.clock.now() + timedelta(hours=hours)
+        with pytest.raises(cn.errors.InvalidInput, match="at must be a time"):
+            sms.plan(people(1), to="mobile", text="Hi", name="later").send(at=at)
+
+
+def test_a_plan_over_its_budget_sends_nothing():
+    with cn.sandbox() as sms:
+        plan = sms.plan(people(10), to="mobile", text="Hi", name="x", budget=7)
+        with pytest.raises(cn.errors.InvalidInput, match=r"at least 8 credits, more than its budget of 7 credits"):
+            plan.send()
+        assert sms.balance() == 1000.0
+
+
+def test_the_budget_stops_a_campaign_that_costs_more_than_it_said():
+    with testing.server() as server, testing.account(server, concurrency=4) as sms:
+        plan = sms.plan(people(500), to="mobile", text="Hi", name="x", budget=450)
+        balance = sms.gateway.getbalance
+        sms.gateway.getbalance = lambda: 5 * balance()  # as if each message cost five times its least price
+        with pytest.raises(cn.errors.CampaignStopped, match="budget of 450 credits is reached"):
+            plan.send(progress=False)
+        spent = 5 * 0.8 * len(server.gateway.messages)
+        assert 450 <= spent <= 450 + (4 + 50) * 4.0
+
+
+@pytest.mark.parametrize(("fault", "words"), [("lost", "are in doubt"), ("html502", "are in doubt")])
+def test_too_much_doubt_stops_the_campaign_and_says_how_to_go_on(fault, words):
+    with testing.server(faults=[Fault(fault, share=1.0)]) as server, testing.account(server) as sms:
+        with pytest.raises(cn.errors.CampaignStopped, match=rf"{words}.*resume\(\)") as stopped:
+            sms.plan(people(300), to="mobile", text="Hi", name="x").send(progress=False)
+        assert stopped.value.campaign.counts["unknown"] < 150
+        assert len(server.gateway.messages) == (0 if fault == "html502" else stopped.value.campaign.counts["unknown"])
+
+
+def test_a_price_limit_goes_with_each_message():
+    with cn.sandbox() as sms:
+        campaign = sms.plan(people(3), to="mobile", text="Hi", name="x", max_credits=0.1).send(progress=False)
+        assert set(campaign.track(progress=False).statuses["status"]) == {"009"}

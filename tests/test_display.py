@@ -211,6 +211,22 @@ def test_mathematics_in_a_text_is_not_typeset_by_jupyter():
         assert html.startswith('<div class="tex2jax_ignore mathjax_ignore"')
 
 
+@given(st.floats(0, 1), st.integers(0, 2))
+def test_only_nothing_is_zero_per_cent_and_only_all_is_a_hundred(share, decimals):
+    written = display.percent(share, decimals)
+    assert (written.startswith("0") and float(written[:-1]) == 0) == (share <= 1e-9)
+    assert (written.startswith("100")) == (share >= 1 - 1e-9)
+    assert abs(float(written.strip("<>% ")) / 100 - share) <= 0.01 / 10**decimals
+
+
+def test_the_names_in_a_panel_are_not_broken_by_the_style_sheet_of_jupyterlab():
+    page = display.panel("Plan", [("to send", "34")])
+    for tag in ("dt", "dd"):
+        style = re.search(rf'<{tag} style="([^"]*)"', page)
+        assert style
+        assert {"float:none", "width:auto"} <= set(style[1].split(";"))
+
+
 def test_a_panel_and_its_text_hold_the_same_facts():
     rows = [("accepted", "9,812"), ("test number", "447700900123")]
     html, text = read(display.panel("March", rows, "What next?")).text, display.lines("March", rows, "What next?")

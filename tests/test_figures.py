@@ -13,7 +13,7 @@ from PIL import Image
 from clicknb.analysis.figures import plot, png
 from clicknb.analysis.report import report
 from clicknb.errors import InvalidInput
-from tests.outcomes import DELIVERED, EVERY, PENDING, SKIPPED, START, outcomes
+from tests.outcomes import DELIVERED, EVERY, FAILED, PENDING, SKIPPED, START, outcomes
 
 COUNTRIES = ["GB", "US", "ZA", "FR", "AU", "NG"]
 
@@ -56,11 +56,34 @@ def test_axes_have_labels_with_units_and_bars_have_numbers():
         assert part in text
 
 
-@pytest.mark.parametrize(("seconds", "said"), [(42, "42 seconds"), (600, "10 minutes"), (9000, "2.5 hours")])
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(9.24, "9.2 seconds"), (42.4, "42 seconds"), (600, "10 minutes"), (9000, "2.5 hours")]
+)
 def test_the_median_is_marked_in_a_unit_that_fits(seconds, said):
     row = {**DELIVERED, "settled_at": START + pd.Timedelta(seconds=seconds)}
     assert f"half within {said}" in words(plot(outcomes([row])))
     assert "half within" not in words(plot(campaign()))
+
+
+def test_only_all_and_nothing_are_round_percentages():
+    text = words(plot(outcomes([DELIVERED] * 999 + [FAILED])))
+    assert "> 99% of 1,000  (99% to > 99%)" in text
+    assert "100% of 1  (21% to 100%)" in words(plot(outcomes([DELIVERED])))
+    assert "< 1% of 1,000  (< 1% to 1%)" in words(plot(outcomes([FAILED] * 999 + [DELIVERED])))
+
+
+@pytest.mark.parametrize("countries", [["GB"], COUNTRIES, [f"C{n}" for n in range(25)]], ids=["one", "six", "many"])
+def test_no_text_is_cut_off_at_the_edges(countries):
+    stragglers = [{**DELIVERED, "settled_at": START + pd.Timedelta(days=1)}]
+    rows = [{**DELIVERED, "country": name} for name in countries] * 1000
+    figure = plot(outcomes(rows + stragglers), title="March")
+    figure.draw_without_rendering()
+    needed = figure.get_tightbbox()
+    wide, tall = figure.get_size_inches()
+    assert needed.x0 >= 0
+    assert needed.y0 >= 0
+    assert needed.x1 <= wide
+    assert needed.y1 <= tall
 
 
 def test_the_caption_says_what_is_not_in_the_picture():
@@ -94,7 +117,9 @@ def test_a_few_stragglers_do_not_squeeze_the_curve():
     rows = [{**DELIVERED, "settled_at": START + pd.Timedelta(seconds=second)} for second in [*range(1, 40), 86_400]]
     curve = plot(outcomes(rows)).axes[1]
     assert curve.get_xlim()[1] < 200
-    assert "2.5% came later" in curve.get_xlabel()
+    assert curve.get_xlabel() == "time since sending (seconds)"
+    assert "Not drawn: the 2.5% that came later." in words(plot(outcomes(rows)))
+    assert "came later" not in words(plot(campaign()))
 
 
 def test_numbers_are_masked_in_a_picture():
@@ -132,6 +157,15 @@ def test_a_report_lists_problem_rows_up_to_fifty_and_says_so():
     page = report(campaign(each=2), title="March", facts=[])
     assert "Rows to look at (84)" in page
     assert "and 34 more rows" in page
+
+
+def test_a_report_writes_rates_as_percentages_and_what_is_not_known_as_a_dash():
+    page = report(outcomes([DELIVERED] * 9999 + [FAILED, {**PENDING, "country": "US"}]), title="March", facts=[])
+    assert "&gt; 99.9%" in page
+    assert ">rate low<" in page
+    assert "rate_low" not in page
+    assert re.search(r"US(?:<[^>]*>|\s)+0(?:<[^>]*>|\s)+-<", page)  # none settled, so no rate
+    assert "nan" not in page
 
 
 def test_a_report_of_nothing_is_a_page_too():

@@ -132,6 +132,23 @@ def test_importing_loads_none_of_the_slow_libraries(probe):
     assert slow & set(probe["modules"]) == set()
 
 
+@pytest.mark.parametrize(
+    "use",
+    ["", "import clicknb.sandbox", "from clicknb.sandbox import Gateway", "cn.sandbox()", "import clicknb.account"],
+)
+def test_the_sandbox_stays_a_function_whatever_is_imported_or_called_before(use):
+    script = f"import clicknb as cn\n{use}\nprint([cn.sandbox().balance() for _ in range(2)])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert (done.stdout.strip(), done.stderr) == ("[1000.0, 1000.0]", "")
+
+
+@pytest.mark.parametrize("first", ["import clicknb.sandbox", "from clicknb.sandbox import Gateway"])
+def test_the_sandbox_is_a_function_even_if_its_module_is_imported_first(first):
+    script = f"{first}\nimport clicknb as cn\nprint(cn.sandbox().balance())"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert (done.stdout.strip(), done.stderr) == ("1000.0", "")
+
+
 def test_public_names_are_sorted_closed_and_importable():
     assert clicknb.__all__ == sorted(set(clicknb.__all__))
     assert dir(clicknb) == clicknb.__all__

@@ -387,6 +387,14 @@ def test_a_magic_number_forces_what_the_list_says(row):
         assert len(gateway.messages) == accepted
 
 
+def test_the_list_of_magic_numbers_says_when():
+    happens = {row["number"]: row["happens"] for row in Gateway.numbers()}
+    assert happens["27999200003"] == "Delivered to gateway: from the start, and it never changes"
+    assert happens["27999200007"] == "Error delivering message: in the end"
+    assert happens["27999300000"].startswith("accepted; delivered at once (")
+    assert happens["27999300001"].startswith("accepted; delivered after 1 minute (")
+
+
 @pytest.mark.parametrize(
     "number", ["27999123456", "27999000001", "27999100999", "27999200099", "27999400000", "27999400014"]
 )

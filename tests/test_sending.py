@@ -151,7 +151,7 @@ def test_two_programs_cannot_send_the_same_row(tmp_path):
                 plan(two).send(progress=False)
 
         watch(one, look)
-        with pytest.raises(CampaignError, match="Another program"):
+        with pytest.raises(CampaignError, match="another program"):
             plan(one).send(progress=False)
         one.campaign("x").reconcile(timeout=0)
         assert one.campaign("x").counts == {"accepted": 30}

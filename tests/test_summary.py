@@ -170,6 +170,15 @@ def test_reasons_are_in_plain_words_and_the_most_frequent_first():
     ]
 
 
+def test_reasons_that_name_a_row_or_a_cell_count_together():
+    errors = ["duplicate of row 34", "duplicate of row C 001", "when is not a date: 'soon'", "when is not a date: '?'"]
+    table = reasons(outcomes([{**SKIPPED, "error": error} for error in errors]))
+    assert table[["meaning", "rows"]].to_numpy().tolist() == [
+        ["duplicate of an earlier row", 2],
+        ["when is not a date", 2],
+    ]
+
+
 def test_every_outcome_is_explained_without_a_list_of_codes():
     assert reasons(outcomes([{**row, "error": None} for row in EVERY]))["meaning"].str.len().min() > 10
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
+from clicknb import checks
 from clicknb.analysis.summary import latency, summary
 from clicknb.display import mask_digits, masked, percent, shorten
 
@@ -69,7 +70,7 @@ def plot(frame: pd.DataFrame, *, by: str = "country", title: str = "") -> Figure
     InvalidInput
         The frame has no such column.
     """
-    groups = _groups(frame, by)
+    groups = _groups(frame, checks.text("by", by, "Name one column."))
     tall = 1.2 + 0.42 * max(3, len(groups))
     figure = _figure_class()(figsize=(11, tall + _FOOT), layout="constrained")
     axes = figure.subplot_mosaic(

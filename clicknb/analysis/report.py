@@ -5,11 +5,12 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from clicknb import display
+from clicknb import checks, display
 from clicknb.analysis.summary import OUTCOME_WORDS, outcome, reasons, summary
 
 if TYPE_CHECKING:
@@ -86,6 +87,28 @@ def report(
         f"<title>{name}</title><style>{_STYLE}</style></head>\n"
         f"<body><h1>{name}</h1>\n" + "\n".join(sections) + "\n</body></html>\n"
     )
+
+
+def save(page: str, path: str | Path) -> Path:
+    """Write a page into a file.
+
+    Returns
+    -------
+    pathlib.Path
+        The file.
+
+    Raises
+    ------
+    InvalidInput
+        The file cannot be written: its folder is missing, it is a folder itself, or the disk says no.
+    """
+    place = checks.path("path", path)
+    try:
+        place.write_text(page, encoding="utf-8", errors="replace")
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        checks.refuse(f"The report cannot be written to {str(place)!r}: {reason}.", "Name a file in a writable folder.")
+    return place
 
 
 _RATES_NOTE = (

@@ -8,14 +8,14 @@ still open is shown next to every rate.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from clicknb import frames
+from clicknb import checks, frames
 from clicknb.errors import InvalidInput
 
 OUTCOME_WORDS = (
@@ -168,11 +168,7 @@ def summary(frame: pd.DataFrame, by: str | list[str] | None = None) -> pd.DataFr
     GB          3          1   2   0.5
     all         3          1   2   0.5
     """
-    keys = [by] if isinstance(by, str) else list(by or [])
-    missing = [key for key in keys if key not in frame.columns]
-    if missing:
-        message = f"There is no column {missing[0]!r} to group by; there are {', '.join(map(str, frame.columns))}."
-        raise InvalidInput(message)
+    keys = _keys(frame, by)
     rows = frame.reset_index(drop=True)
     facts = _facts(rows)
     labels = _labels([("all",) * len(keys)] if len(keys) > 1 else ["all"], keys)
@@ -189,6 +185,18 @@ def summary(frame: pd.DataFrame, by: str | list[str] | None = None) -> pd.DataFr
     totals["worst"] = totals["delivered"] / totals["sent"]
     totals["best"] = (totals["delivered"] + totals[_OPEN].sum(axis=1)) / totals["sent"]
     return frames.build(SUMMARY, totals, index=labels)
+
+
+def _keys(frame: pd.DataFrame, by: object) -> list[str]:
+    """Read the columns to group by."""
+    keys = [by] if isinstance(by, str) else [] if by is None else list(by) if isinstance(by, Sequence) else [by]
+    for number, key in enumerate(keys):
+        if not isinstance(key, str) or key not in frame.columns or key in keys[:number]:
+            again = "The column is named twice" if key in keys[:number] else "There is no such column"
+            checks.refuse(
+                f"{again} to group by: {checks.described(key)}.", f"There are {', '.join(map(str, frame.columns))}."
+            )
+    return [str(key) for key in keys]
 
 
 def _facts(rows: pd.DataFrame) -> pd.DataFrame:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ import pandas as pd
 from clicknb import display
 from clicknb.analysis import figures, report, summary
 from clicknb.campaign import record, track
+from clicknb.campaign.brakes import Brakes
+from clicknb.campaign.schema import Message
 from clicknb.campaign.send import Sender
 from clicknb.campaign.service import Service
 from clicknb.clock import seconds
@@ -22,6 +25,9 @@ from clicknb.gateway import codes
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from tqdm import tqdm
+
+LIST_SIZE = 300
+"""Numbers in one request of the mode "list": what the specification of 2009 allows for POST."""
 
 RESENDABLE = frozenset({"absent", "unknown", "rejected"})
 
@@ -133,7 +139,7 @@ class Campaign:
         track.until(self._service, lambda: track.reconcile(self._service, self._id), seconds(timeout), first=30.0)
         return self
 
-    def resume(self, *, resend: Iterable[str] = (), progress: bool = True) -> Campaign:
+    def resume(self, *, resend: Iterable[str] = (), takeover: bool = False, progress: bool = True) -> Campaign:
         """Send what is still planned.
 
         Parameters
@@ -141,6 +147,8 @@ class Campaign:
         resend
             States to send again as new attempts, of ``absent``, ``unknown`` and ``rejected``. A message that is
             ``unknown`` may have been delivered, so sending it again may reach somebody twice.
+        takeover
+            Send although another program seems to be sending this campaign, where that cannot be told for certain.
         progress
             Whether to show a progress bar.
 
@@ -148,13 +156,15 @@ class Campaign:
         ------
         CampaignStopped
             Sending stopped again, with the reason.
+        CampaignError
+            Another program is sending this campaign; nothing was sent by this call.
         """
         states = {resend} if isinstance(resend, str) else set(resend)
         if wrong := states - RESENDABLE:
             allowed = ", ".join(sorted(RESENDABLE))
             message = f"resend takes {allowed}, not {', '.join(sorted(wrong))}. Nothing was sent."
             raise InvalidInput(message)
-        return execute(self._service, self.name, self._id, resend=states, progress=progress)
+        return execute(self._service, self.name, self._id, resend=states, takeover=takeover, progress=progress)
 
     def cancel(self) -> Campaign:
         """Take planned messages out of the queue, and stop those that the gateway still holds."""
@@ -227,12 +237,13 @@ def execute(
     service: Service,
     name: str,
     campaign_id: str,
+    wanted: Callable[[Message], bool] = lambda _: True,
     *,
     resend: Iterable[str] = (),
-    only: int | None = None,
+    takeover: bool = False,
     progress: bool = True,
 ) -> Campaign:
-    """Send the planned rows of a campaign, and those in the states to resend; or only one of its rows.
+    """Send the planned rows of a campaign that are wanted, and those in the states to resend.
 
     Raises
     ------
@@ -240,18 +251,30 @@ def execute(
         Sending stopped before the end.
     """
     ledger = service.ledger
+    campaign = Campaign(service, name, campaign_id)
     ledger.abandon(campaign_id, service.clock.now())
     ledger.stop(campaign_id, "")
-    campaign = Campaign(service, name, campaign_id)
-    messages = ledger.messages(campaign_id, {"planned", *resend}, only=only)
+    allowed = service.allow
+    messages = [
+        message
+        for message in ledger.messages(campaign_id, {"planned", *resend})
+        if wanted(message) and (allowed is None or message.to in allowed)
+    ]
+    settings = ledger.campaign(campaign_id)
+    budget = settings["budget"]
+    brakes = Brakes(
+        service.gateway.getbalance,
+        None if budget is None else Decimal(budget) / 1_000_000,
+        Decimal(0) if budget is None else ledger.spent(campaign_id),
+    )
     with _bar(len(messages), name, progress) as bar:
 
         def settled(state: str) -> None:
             bar.update(state != "returned")
 
-        sender = Sender(service, campaign_id, settled)
+        sender = Sender(service, campaign_id, brakes, settled)
         try:
-            sender.run(messages)
+            sender.run(messages, together=LIST_SIZE if settings["mode"] == "list" else 1)
         finally:
             if sender.stopped:
                 ledger.stop(campaign_id, sender.stopped)

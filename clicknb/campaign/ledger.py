@@ -8,7 +8,6 @@ over.
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -31,6 +30,7 @@ from clicknb.campaign.schema import (
     Intent,
     Message,
     Outcome,
+    Recorded,
     attempts,
     campaigns,
     events,
@@ -40,7 +40,7 @@ from clicknb.campaign.schema import (
     prices,
     rows,
 )
-from clicknb.errors import CampaignError, LedgerError
+from clicknb.errors import LedgerError
 from clicknb.gateway.codes import FINAL
 
 _CONTENT = ("key", "to", "sender", "text", "encoding", "parts", "options")
@@ -56,19 +56,23 @@ class Ledger:
     ----------
     path
         The SQLite file, made readable by its owner only; None keeps the record in memory.
+    owner
+        The account at the gateway that it belongs to: another one is refused, since its messages would be looked for at
+        the wrong gateway. Empty to look without sending.
 
     Raises
     ------
     LedgerError
-        The file cannot be opened, is no ledger, or comes from a newer version.
+        The file cannot be opened, is no ledger, belongs to another account, or comes from a newer version.
     """
 
-    def __init__(self, path: Path | None = None) -> None:
+    def __init__(self, path: Path | None = None, *, owner: str = "") -> None:
         self.path = path
         self._lock = threading.RLock()
         self._engine = _engine(path)
         try:
             self._prepare()
+            self._belong_to(owner)
         except LedgerError:
             self.close()
             raise
@@ -97,154 +101,186 @@ class Ledger:
         query = (
             sa.select(campaigns.c.id, campaigns.c.name, campaigns.c.started_at, campaigns.c.stopped, schema.STATE)
             .add_columns(sa.func.count(rows.c.id).label("rows"))
-            .select_from(campaigns.outerjoin(schema.with_latest_attempt(), rows.c.campaign_id == campaigns.c.id))
+            .select_from(campaigns.outerjoin(schema.with_telling_attempt(), rows.c.campaign_id == campaigns.c.id))
             .group_by(campaigns.c.id, "state")
             .order_by(campaigns.c.started_at, campaigns.c.name)
         )
         with self._reading() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 
-    def start(self, campaign_id: str, name: str, at: datetime, index_names: Sequence[Any]) -> None:
-        """Record a campaign unless it is there."""
-        names = json.dumps(list(index_names))
-        values = {"id": campaign_id, "name": name, "started_at": micro(at), "index_names": names}
+    def start(self, campaign: Mapping[str, Any]) -> str:
+        """Record a campaign, or the new mode and budget of one of this name; returns the id that it has."""
+        changed = {name: campaign[name] for name in ("mode", "budget")}
+        statement = insert(campaigns).values(campaign).on_conflict_do_update(index_elements=["name"], set_=changed)
         with self._writing() as connection:
-            connection.execute(insert(campaigns).values(values).on_conflict_do_nothing(index_elements=["name"]))
+            connection.execute(statement)
+            query = sa.select(campaigns.c.id).where(campaigns.c.name == campaign["name"])
+            campaign_id: str = connection.execute(query).scalar_one()
+            return campaign_id
 
     def stop(self, campaign_id: str, reason: str) -> None:
-        """Record why sending stopped; an empty reason clears it."""
+        """Record why sending stopped, which also stops a sender at work; an empty reason clears it."""
         with self._writing() as connection:
             connection.execute(sa.update(campaigns).where(campaigns.c.id == campaign_id).values(stopped=reason))
 
     # rows
 
     def add(self, campaign_id: str, new: Sequence[Mapping[str, Any]]) -> None:
-        """Record rows; those whose key is there already stay as they are."""
+        """Record rows. Those whose key is there already keep their content and take the new place and label.
+
+        What was left out under a label that comes again is forgotten: the new row says what holds for it now.
+        """
         if not new:
             return
-        statement = insert(rows).on_conflict_do_nothing(index_elements=["campaign_id", "key"])
+        statement = insert(rows)
+        place = {"ordinal": statement.excluded.ordinal, "label": statement.excluded.label}
+        left_out = sa.select(rows.c.id, rows.c.label).where(
+            rows.c.campaign_id == campaign_id, rows.c.key.startswith("skipped ")
+        )
+        labels = {row["label"] for row in new}
         with self._writing() as connection:
-            connection.execute(statement, [{**row, "campaign_id": campaign_id} for row in new])
+            stale = [{"stale": row_id} for row_id, label in connection.execute(left_out).all() if label in labels]
+            if stale:
+                connection.execute(sa.delete(rows).where(rows.c.id == sa.bindparam("stale")), stale)
+            connection.execute(
+                statement.on_conflict_do_update(index_elements=["campaign_id", "key"], set_=place),
+                [{**row, "campaign_id": campaign_id} for row in new],
+            )
 
-    def contents(self, campaign_id: str) -> dict[str, tuple[str, str]]:
-        """Read what each recorded row says: key to (text, sender)."""
-        query = sa.select(rows.c.key, rows.c.text, rows.c.sender).where(
-            rows.c.campaign_id == campaign_id, rows.c.skipped.is_(None)
+    def recorded(self, campaign_id: str) -> dict[str, Recorded]:
+        """Read what each row says and where it stands, by its key; rows that a plan left out are not in it."""
+        query = (
+            sa.select(rows.c.key, rows.c.text, rows.c.sender, schema.STATE)
+            .select_from(schema.with_telling_attempt())
+            .where(rows.c.campaign_id == campaign_id, ~rows.c.key.startswith("skipped "))
         )
         with self._reading() as connection:
-            return {key: (text, sender) for key, text, sender in connection.execute(query)}
+            return {row[0]: Recorded(*row[1:]) for row in connection.execute(query)}
 
-    def messages(
-        self, campaign_id: str, states: Iterable[str] = ("planned",), *, only: int | None = None
-    ) -> list[Message]:
-        """List the rows in some states, in the order of the plan; or only one row, if it is in one of them."""
+    def spent(self, campaign_id: str) -> Decimal:
+        """Add up the least that the messages cost which were accepted or may have been, in credits."""
         query = (
-            sa.select(rows.c.id, *(rows.c[name] for name in _CONTENT), sa.func.coalesce(attempts.c.attempt, 0))
-            .select_from(schema.with_latest_attempt())
-            .where(rows.c.campaign_id == campaign_id, schema.STATE.element.in_(list(states)), _one(only))
+            sa.select(sa.func.coalesce(sa.func.sum(rows.c.estimated), 0))
+            .join(attempts, attempts.c.row_id == rows.c.id)
+            .where(rows.c.campaign_id == campaign_id, attempts.c.state.in_(["accepted", "unknown", "sending"]))
+        )
+        with self._reading() as connection:
+            return Decimal(connection.execute(query).scalar_one()) / 1_000_000
+
+    def messages(self, campaign_id: str, states: Iterable[str]) -> list[Message]:
+        """List the rows in some states, in the order in which they were recorded."""
+        query = (
+            sa.select(rows.c.id, *(rows.c[name] for name in _CONTENT), schema.TRIES)
+            .select_from(schema.with_telling_attempt())
+            .where(rows.c.campaign_id == campaign_id, schema.STATE.element.in_(list(states)))
             .order_by(rows.c.id)
         )
         with self._reading() as connection:
-            return [Message(*row) for row in connection.execute(query)]
+            found: Sequence[Any] = connection.execute(query).all()
+        return [Message(*row) for row in found]
 
-    def skip(self, row_ids: Iterable[int], reason: str) -> None:
-        """Take planned rows out of the queue for good."""
-        statement = sa.update(rows).where(rows.c.id == sa.bindparam("row")).values(skipped=reason)
-        if values := [{"row": row_id} for row_id in row_ids]:
-            with self._writing() as connection:
-                connection.execute(statement, values)
+    def withdraw(self, campaign_id: str, reason: str) -> None:
+        """Take what was not sent out of the queue for good, also that of a sender at work."""
+        live = sa.exists().where(attempts.c.row_id == rows.c.id, attempts.c.state != "returned")
+        waiting = (rows.c.campaign_id == campaign_id, rows.c.skipped.is_(None), ~live)
+        with self._writing() as connection:
+            connection.execute(sa.update(campaigns).where(campaigns.c.id == campaign_id).values(stopped=reason))
+            connection.execute(sa.update(rows).where(*waiting).values(skipped=reason))
 
     def table(self, campaign_id: str, *, only: int | None = None) -> pd.DataFrame:
         """Read every row with its latest attempt, in the order of the plan, as it is stored; or only one row."""
         columns = [column for column in attempts.c if column.name not in {"row_id", "state"}]
         query = (
             sa.select(rows, *columns, schema.STATE)
-            .select_from(schema.with_latest_attempt())
+            .select_from(schema.with_telling_attempt())
             .where(rows.c.campaign_id == campaign_id, _one(only))
             .order_by(rows.c.id)
         )
         return self._frame(query)
 
-    def same(self, campaign_id: str, message: tuple[str, str, str], since: datetime) -> tuple[int, str] | None:
-        """Find the latest row with this number, text and sender that was tried since a time, or is still planned.
+    def claim(self, campaign_id: str, row: Mapping[str, Any], since: datetime, *, again: bool) -> tuple[int, str]:
+        """Find the row of a single message, or record it; in one transaction, so that two callers get the same row.
+
+        A row with the same number, text and sender counts if it is still planned, or if it was tried since a time and
+        neither rejected nor absent; with ``again`` only if it is planned.
 
         Returns
         -------
-        tuple or None
+        tuple
             The row's id and its state.
         """
-        to, text, sender = message
+        same = [rows.c[name] == row[name] for name in ("to", "text", "sender")]
+        tried = sa.and_(~schema.STATE.element.in_(["rejected", "absent"]), attempts.c.submitted_at >= micro(since))
+        counts = schema.STATE.element == "planned" if again else sa.or_(schema.STATE.element == "planned", tried)
         query = (
             sa.select(rows.c.id, schema.STATE)
-            .select_from(schema.with_latest_attempt())
-            .where(rows.c.campaign_id == campaign_id, rows.c.to == to, rows.c.text == text, rows.c.sender == sender)
-            .where(rows.c.skipped.is_(None))
-            .where(sa.or_(attempts.c.submitted_at.is_(None), attempts.c.submitted_at >= micro(since)))
+            .select_from(schema.with_telling_attempt())
+            .where(rows.c.campaign_id == campaign_id, rows.c.skipped.is_(None), *same, counts)
             .order_by(rows.c.id.desc())
             .limit(1)
         )
-        with self._reading() as connection:
-            found = connection.execute(query).one_or_none()
-        return None if found is None else (found.id, found.state)
-
-    def append(self, campaign_id: str, row: Mapping[str, Any]) -> int:
-        """Record one more row to a number that may have some already; returns its id."""
         mine = sa.and_(rows.c.campaign_id == campaign_id, rows.c.to == row["to"])
         with self._writing() as connection:
+            if found := connection.execute(query).one_or_none():
+                return found.id, found.state
             number = connection.execute(sa.select(sa.func.count()).where(mine)).scalar_one() + 1
             values = {**row, "campaign_id": campaign_id, "key": f"{row['to']}#{number}"}
-            row_id: int = connection.execute(sa.insert(rows).values(values).returning(rows.c.id)).scalar_one()
-            return row_id
+            return connection.execute(sa.insert(rows).values(values).returning(rows.c.id)).scalar_one(), "planned"
 
     # attempts
 
-    def record(self, outcomes: Sequence[Outcome], intents: Sequence[Intent]) -> None:
+    def record(self, campaign_id: str, outcomes: Sequence[Outcome], intents: Sequence[Intent]) -> str:
         """Commit what came back and what leaves next, in one transaction.
 
-        Raises
-        ------
-        CampaignError
-            Another sender has taken one of these rows; nothing of this call was recorded and nothing may be sent.
+        Returns
+        -------
+        str
+            Empty if the intents are recorded. Else why they are not, so that nothing may leave: the campaign was
+            stopped, or another sender has taken one of the rows. The outcomes are recorded in any case.
         """
         if not outcomes and not intents:
-            return
+            return ""
         try:
             with self._writing() as connection:
-                if outcomes:
-                    connection.execute(schema.SETTLE, [schema.settled(outcome) for outcome in outcomes])
-                if intents:
-                    connection.execute(sa.insert(attempts), [schema.opened(intent) for intent in intents])
+                self._settle(connection, outcomes)
+                if not intents:
+                    return ""
+                stopped = sa.select(campaigns.c.stopped).where(campaigns.c.id == campaign_id)
+                if reason := connection.execute(stopped).scalar_one():
+                    return str(reason)
+                connection.execute(sa.insert(attempts), [schema.opened(intent) for intent in intents])
         except sa.exc.IntegrityError:
-            message = (
-                "Another program is sending this campaign at this moment. Nothing was sent twice, and this one has "
-                "stopped. Wait until the other has finished, then look at the campaign again."
-            )
-        else:
-            return
-        raise CampaignError(message)
+            with self._writing() as connection:
+                self._settle(connection, outcomes)
+            return "another program is sending this campaign at this moment"
+        return ""
+
+    def _settle(self, connection: sa.Connection, outcomes: Sequence[Outcome]) -> None:
+        if outcomes:
+            connection.execute(schema.SETTLE, [schema.settled(outcome) for outcome in outcomes])
 
     def open(self, campaign_id: str) -> list[Attempt]:
         """List the accepted messages whose status may still change."""
-        return self._latest_attempts(campaign_id, "accepted", ~_seen(events.c.status.in_(FINAL)))
+        return self._attempts(campaign_id, "accepted", ~_seen(events.c.status.in_(FINAL)))
 
     def uncharged(self, campaign_id: str) -> list[Attempt]:
         """List the accepted messages with a final status whose charge was not asked for since."""
         final = events.c.status.in_(FINAL)
-        return self._latest_attempts(campaign_id, "accepted", _seen(final), ~_seen(final, events.c.charge.is_not(None)))
+        return self._attempts(campaign_id, "accepted", _seen(final), ~_seen(final, events.c.charge.is_not(None)))
 
     def doubtful(self, campaign_id: str, since: datetime) -> list[Attempt]:
         """List the messages in doubt that were attempted after a time."""
-        return self._latest_attempts(campaign_id, "unknown", attempts.c.submitted_at > micro(since))
+        return self._attempts(campaign_id, "unknown", attempts.c.submitted_at > micro(since))
 
-    def _latest_attempts(self, campaign_id: str, state: str, *conditions: sa.ColumnElement[bool]) -> list[Attempt]:
+    def _attempts(self, campaign_id: str, state: str, *conditions: sa.ColumnElement[bool]) -> list[Attempt]:
         mine = (events.c.row_id == attempts.c.row_id, events.c.attempt == attempts.c.attempt)
         last = sa.select(events.c.status).where(*mine).order_by(events.c.id.desc()).limit(1).scalar_subquery()
         columns = (attempts.c[name] for name in ("row_id", "attempt", "climsgid", "apimsgid", "submitted_at"))
         query = (
             sa.select(*columns, sa.func.coalesce(last, ""))
-            .select_from(schema.with_latest_attempt())
+            .join(rows, rows.c.id == attempts.c.row_id)
             .where(rows.c.campaign_id == campaign_id, attempts.c.state == state, *conditions)
-            .order_by(rows.c.id)
+            .order_by(attempts.c.row_id, attempts.c.attempt)
         )
         with self._reading() as connection:
             found = connection.execute(query).all()
@@ -337,6 +373,20 @@ class Ledger:
             message = (
                 f"The ledger {self.path} was written by a newer clicknb (schema {version}; this one reads "
                 f"{SCHEMA_VERSION}). Nothing was changed. Upgrade clicknb."
+            )
+            raise LedgerError(message)
+
+    def _belong_to(self, owner: str) -> None:
+        if not owner:
+            return
+        with self._writing() as connection:
+            known = connection.execute(sa.select(schema.owners.c.owner)).scalar()
+            if known is None:
+                connection.execute(sa.insert(schema.owners).values(owner=owner))
+        if known not in {None, owner}:
+            message = (
+                f"The ledger {self.path} belongs to the account {known}, not to {owner}. Nothing was sent. Name "
+                "another file with ledger=, or connect to the account that it belongs to."
             )
             raise LedgerError(message)
 

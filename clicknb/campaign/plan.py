@@ -11,17 +11,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
 from clicknb import display, frames
 from clicknb.campaign import record
 from clicknb.campaign.campaign import Campaign, execute
-from clicknb.campaign.schema import micro_credits
+from clicknb.campaign.schema import Recorded, micro, micro_credits
 from clicknb.campaign.service import Service
-from clicknb.errors import AlreadySent, ConfirmationNeeded, ContentChanged, InvalidInput, TransportError
-from clicknb.gateway.parameters import encode
+from clicknb.errors import AlreadySent, CampaignError, ConfirmationNeeded, ContentChanged, InvalidInput, TransportError
+from clicknb.gateway.parameters import SendOptions, encode
 from clicknb.messages import recipients
 from clicknb.messages.template import Template
 from clicknb.messages.text import parts
@@ -30,6 +30,10 @@ logger = logging.getLogger(__name__)
 
 MOST_PARTS = 35
 """The longest text that Clickatell splits (its archived page on concatenation)."""
+
+
+FARTHEST = timedelta(days=7)
+"""How far ahead a message may be scheduled (HTTP API specification, deliv_time)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +45,9 @@ class Options:
     sender: str = ""
     country: str | None = None
     max_parts: int = 3
+    mode: Literal["each", "list"] = "each"
+    budget: Decimal | None = None
+    max_credits: Decimal | None = None
 
     def __post_init__(self) -> None:
         if not self.name.strip():
@@ -68,8 +75,13 @@ class Plan:
     def __init__(self, service: Service, frame: pd.DataFrame, options: Options, balance: Decimal | None) -> None:
         self._service = service
         self._options = options
-        self.frame = frame
+        self._frame = frame
         self.balance = balance
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row per input row; a copy, so that changing it changes nothing that is sent."""
+        return self._frame.copy()
 
     @property
     def name(self) -> str:
@@ -78,25 +90,36 @@ class Plan:
 
     @property
     def to_send(self) -> pd.DataFrame:
-        """The rows that will be sent."""
-        return self.frame[self.frame["problem"].isna()]
+        """The rows that will be sent, unless the campaign has sent them before."""
+        return self._frame[self._frame["problem"].isna()]
+
+    @cached_property
+    def _keys(self) -> list[str]:
+        return _keys(self.to_send["to"])
 
     @cached_property
     def token(self) -> str:
         """Eight hexadecimal digits that stand for exactly this plan: order, numbers, texts, encodings and sender."""
         rows = self.to_send
-        content = [self.name, self._options.sender, self._options.max_parts]
+        content = [self.name, self._options.sender, self._options.max_parts, self._options.mode]
         content += [list(rows[column]) for column in ("to", "text", "encoding")]
         digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:8].upper()
         return f"{digest[:4]}-{digest[4:]}"
 
-    def send(self, confirm: str | None = None, *, progress: bool = True) -> Campaign:
+    def send(
+        self, confirm: str | None = None, *, at: datetime | None = None, takeover: bool = False, progress: bool = True
+    ) -> Campaign:
         """Send what is planned, once; running it again sends only what was never sent.
 
         Parameters
         ----------
         confirm
             The plan's token; needed on a live account, ignored in a sandbox.
+        at
+            When the gateway shall deliver, with a time zone and at most seven days ahead; now if None. The gateway
+            keeps what it has accepted until then, and ``campaign.cancel()`` stops it.
+        takeover
+            Send although another program seems to be sending this campaign, where that cannot be told for certain.
         progress
             Whether to show a progress bar.
 
@@ -111,6 +134,10 @@ class Plan:
             The account is live and ``confirm`` is not this plan's token; nothing was sent.
         ContentChanged
             A campaign of this name holds one of these numbers with another text or sender; nothing was sent.
+        CampaignError
+            Some of these rows were cancelled in this campaign, or another program is sending it; nothing was sent.
+        InvalidInput
+            The time is not one that the gateway takes, or the plan costs more than its budget; nothing was sent.
         CampaignStopped
             Sending stopped early, with the reason; what was accepted is recorded.
         LedgerError
@@ -122,23 +149,33 @@ class Plan:
                 f'plan.send(confirm="{self.token}").\n{self!r}'
             )
             raise ConfirmationNeeded(message)
+        options = self._wire_options(at)
+        self._refuse_overspending()
         ledger = self._service.ledger
         campaign_id = self._open()
-        self._refuse_changes(ledger.contents(campaign_id))
-        ledger.add(campaign_id, self._records())
-        return execute(self._service, self.name, campaign_id, progress=progress)
+        self._refuse_changes(ledger.recorded(campaign_id))
+        ledger.add(campaign_id, self._records(options))
+        keys = set(self._keys)
+        return execute(
+            self._service, self.name, campaign_id, lambda row: row.key in keys, takeover=takeover, progress=progress
+        )
+
+    def sends(self) -> pd.DataFrame:
+        """Show what became of the rows of this plan, in its order and with its index (``clicknb.frames.SENDS``)."""
+        campaign_id = self._service.ledger.campaign_id(self.name)
+        if campaign_id is None:
+            return frames.build(frames.SENDS, self._frame, self._frame.index)
+        table = record.joined(self._service.ledger, campaign_id).set_index("key")
+        return frames.build(frames.SENDS, table.reindex(self._all_keys()), self._frame.index)
 
     def send_one(self, *, since: datetime, again: bool) -> pd.DataFrame:
         """Send the only row of this plan, unless the same message was sent since a time; see ``Account.send``."""
         ledger = self._service.ledger
         campaign_id = self._open()
-        (row,) = self._records()
-        found = None if again else ledger.same(campaign_id, (row["to"], row["text"], row["sender"]), since)
-        if found is None or found[1] in {"rejected", "absent"}:
-            found = ledger.append(campaign_id, row), "planned"
-        row_id, state = found
+        (row,) = self._records(self._wire_options(None))
+        row_id, state = ledger.claim(campaign_id, row, since, again=again)
         if state == "planned":
-            execute(self._service, self.name, campaign_id, only=row_id, progress=False)
+            execute(self._service, self.name, campaign_id, lambda row: row.row_id == row_id, progress=False)
         else:
             message = (
                 f"Nothing was sent now: the same message went to {display.mask_number(row['to'])} before, and is "
@@ -149,21 +186,58 @@ class Plan:
 
     def _open(self) -> str:
         """Find the campaign in the ledger, or start it there."""
-        ledger = self._service.ledger
-        campaign_id = ledger.campaign_id(self.name)
-        if campaign_id is None:
-            campaign_id = self._service.mint(self.name)
-            ledger.start(campaign_id, self.name, self._service.clock.now(), list(self.frame.index.names))
-        return campaign_id
+        budget = self._options.budget
+        return self._service.ledger.start(
+            {
+                "id": self._service.mint(self.name),
+                "name": self.name,
+                "started_at": micro(self._service.clock.now()),
+                "index_names": record.label(tuple(self._frame.index.names)),
+                "mode": self._options.mode,
+                "budget": micro_credits(budget),
+            }
+        )
 
-    def _refuse_changes(self, recorded: Mapping[str, tuple[str, str]]) -> None:
-        rows = self.to_send
-        sender = self._options.sender
-        changed = [
-            label
-            for label, key, text in zip(rows.index, _keys(rows["to"]), rows["text"], strict=True)
-            if recorded.get(key, (text, sender)) != (text, sender)
-        ]
+    def _wire_options(self, at: datetime | None) -> str:
+        """Write what goes with each message as JSON, checked by the rules of the wire."""
+        given: SendOptions = {}
+        if at is not None:
+            ahead = at - self._service.clock.now() if at.tzinfo else timedelta(0)
+            if not timedelta(0) < ahead <= FARTHEST:
+                message = f"at must be a time with a zone, ahead of now by at most 7 days, not {at}. Nothing was sent."
+                raise InvalidInput(message)
+            given["scheduled_time"] = at
+        if self._options.max_credits is not None:
+            given["max_credits"] = self._options.max_credits
+        return json.dumps(encode(given))
+
+    def _new(self) -> pd.DataFrame:
+        """Choose the rows to send that the campaign has not tried before."""
+        campaign_id = self._service.ledger.campaign_id(self.name)
+        known = {} if campaign_id is None else self._service.ledger.recorded(campaign_id)
+        new = [key not in known or known[key].state == "planned" for key in self._keys]
+        return self.to_send.loc[pd.array(new, dtype="bool")]
+
+    def _refuse_overspending(self) -> None:
+        budget, cost = self._options.budget, self._new()["credits_low"].sum()
+        if budget is not None and cost > budget:
+            message = (
+                f"This plan costs at least {display.credits(cost)}, more than its budget of {display.credits(budget)}. "
+                "Nothing was sent. Raise the budget or plan for fewer people."
+            )
+            raise InvalidInput(message)
+
+    def _refuse_changes(self, recorded: Mapping[str, Recorded]) -> None:
+        """Refuse rows that the campaign holds with another content, or that were cancelled in it."""
+        texts = zip(self.to_send.index, self._keys, self.to_send["text"], strict=True)
+        known = [(label, recorded[key], text) for label, key, text in texts if key in recorded]
+        if cancelled := sum(row.state == "skipped" for _, row, _ in known):
+            message = (
+                f"{cancelled:,} of these rows were cancelled in campaign {self.name!r} and are not sent by it any "
+                "more. Nothing was sent now. To send them after all, give them a campaign with a new name."
+            )
+            raise CampaignError(message)
+        changed = [label for label, row, text in known if (row.text, row.sender) != (text, self._options.sender)]
         if changed:
             named = ", ".join(str(label) for label in changed[:_NAMED])
             more = f" and {len(changed) - _NAMED:,} more" if len(changed) > _NAMED else ""
@@ -174,16 +248,19 @@ class Plan:
             )
             raise ContentChanged(message)
 
-    def _records(self) -> list[dict[str, Any]]:
+    def _all_keys(self) -> list[str]:
+        """Make the key of every row: of those to send the number, of those left out what was read."""
+        rows = self._frame.reset_index(drop=True)
+        return _keys(rows["to"].where(rows["problem"].isna(), "skipped " + rows["read_as"].fillna("")))
+
+    def _records(self, options: str) -> list[dict[str, Any]]:
         """Write the rows as the ledger keeps them: those to send, and those left out with the reason."""
-        table = self.frame.rename(columns={"row": "ordinal", "problem": "skipped"})
-        table["label"] = [record.label(value) for value in self.frame.index]
+        table = self._frame.reset_index(drop=True).rename(columns={"row": "ordinal", "problem": "skipped"})
+        table["label"] = [record.label(value) for value in self._frame.index]
         table["sender"] = self._options.sender
+        table["options"] = options
         table["estimated"] = [micro_credits(credits) for credits in table["credits_low"]]
-        send = table["skipped"].isna()
-        table["key"] = ""
-        table.loc[send, "key"] = _keys(table.loc[send, "to"])
-        table.loc[~send, "key"] = _keys("skipped " + table.loc[~send, "read_as"].fillna(""))
+        table["key"] = self._all_keys()
         kept = table[list(_RECORDED)].astype("object")
         values = kept.where(kept.notna(), None).itertuples(index=False, name=None)
         return [dict(zip(_RECORDED, row, strict=True)) for row in values]
@@ -191,8 +268,8 @@ class Plan:
     # what it says at a glance
 
     def _facts(self) -> list[tuple[str, str]]:
-        rows = self.to_send
-        problems = self.frame["problem"].dropna()
+        rows = self._new()
+        problems = self._frame["problem"].dropna()
         duplicates = int(problems.str.startswith("duplicate").sum())
         prices = rows["credits_low"].dropna()
         cost = float(prices.sum())
@@ -200,6 +277,7 @@ class Plan:
             ("to send", f"{len(rows):,}"),
             ("refused", f"{len(problems) - duplicates:,}"),
             ("duplicates", f"{duplicates:,}"),
+            *([("sent before", f"{before:,}")] if (before := len(self.to_send) - len(rows)) else []),
             ("parts", f"{int(rows['parts'].sum()):,}"),
             (
                 "cost",
@@ -208,6 +286,10 @@ class Plan:
         ]
         if 0 < len(prices) < len(rows):
             facts.append(("without a price", f"{len(rows) - len(prices):,}"))
+        if self._options.budget is not None:
+            facts.append(("budget", display.credits(self._options.budget)))
+        if self._options.mode == "list":
+            facts.append(("requests", f"{len(rows[['text']].drop_duplicates()):,} texts, up to 300 numbers a request"))
         if self.balance is not None:
             facts.append(("balance", display.credits(self.balance)))
             left = float(self.balance) - cost
@@ -215,6 +297,11 @@ class Plan:
         return [*facts, ("token", self.token)]
 
     def _note(self) -> str:
+        if self._options.mode == "list":
+            return f"{self._how()} If the reply to a request is lost, all its numbers are in doubt together."
+        return self._how()
+
+    def _how(self) -> str:
         call = f'plan.send(confirm="{self.token}")' if self._service.live else "plan.send()"
         return f"Nothing has been sent. {call} sends it."
 
@@ -241,6 +328,7 @@ _RECORDED = (
     "parts",
     "estimated",
     "variant",
+    "options",
     "skipped",
 )
 
@@ -253,9 +341,9 @@ def _keys(values: pd.Series[Any]) -> list[str]:
 
 def make(service: Service, people: pd.DataFrame, to: str, options: Options, *, priced: bool = True) -> Plan:
     """Work out every row's fate and, unless told otherwise, its price; see ``Account.plan``."""
-    seen = recipients.doctor(people, to=to, country=options.country)
-    texts, text_problems = Template(options.text).render(people)
-    plan = pd.DataFrame(seen).assign(text=texts, row=range(len(people)))
+    seen = recipients.doctor(people, to=to, country=options.country).reset_index(drop=True)
+    texts, text_problems = Template(options.text).render(people.reset_index(drop=True))
+    plan = seen.assign(text=texts, row=range(len(people)))
     _refuse(plan, text_problems)
     _refuse(plan, pd.Series("the text is empty", plan.index).where(plan["text"].str.strip() == ""))
     if service.allow is not None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pandas as pd
@@ -20,23 +20,40 @@ def label(value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, (pd.Timestamp, datetime)):
+    if isinstance(value, datetime):  # pd.Timestamp too
         return {"time": value.isoformat()}
+    if isinstance(value, date):
+        return {"date": value.isoformat()}
+    if isinstance(value, timedelta):  # pd.Timedelta too
+        return {"duration": pd.Timedelta(value).isoformat()}
+    if isinstance(value, pd.Period):
+        return {"period": str(value), "freq": value.freqstr}
     return value.item() if hasattr(value, "item") else str(value)
 
 
-def index(labels: Iterable[str], names: Sequence[Any]) -> pd.Index[Any]:
-    """Read an index back from its labels."""
+def index(labels: Iterable[str], names: str) -> pd.Index[Any]:
+    """Read an index back from its labels and its names, both as JSON."""
     values = [_value(json.loads(text)) for text in labels]
-    if len(names) > 1 and values:
-        return pd.MultiIndex.from_tuples(values, names=list(names))
-    return pd.Index(values, name=names[0]) if values else pd.RangeIndex(0, name=names[0])
+    called = [_value(name) for name in json.loads(names)]
+    if len(called) > 1 and all(isinstance(value, tuple) and len(value) == len(called) for value in values):
+        return pd.MultiIndex.from_tuples(values, names=called)
+    if not values:
+        return pd.RangeIndex(0, name=called[0])
+    kept: pd.Index[Any] = pd.Index(values, tupleize_cols=False)
+    kept.name = called[0] if len(called) == 1 else None
+    return kept
 
 
 def _value(stored: Any) -> Any:
-    if isinstance(stored, dict):
-        return pd.Timestamp(stored["time"])
-    return tuple(_value(part) for part in stored) if isinstance(stored, list) else stored
+    if isinstance(stored, list):
+        return tuple(_value(part) for part in stored)
+    if not isinstance(stored, dict):
+        return stored
+    if "period" in stored:
+        return pd.Period(stored["period"], freq=stored["freq"])
+    if "date" in stored:
+        return date.fromisoformat(stored["date"])
+    return pd.Timedelta(stored["duration"]) if "duration" in stored else pd.Timestamp(stored["time"])
 
 
 def joined(ledger: Ledger, campaign_id: str, *, only: int | None = None) -> pd.DataFrame:
@@ -62,11 +79,14 @@ def joined(ledger: Ledger, campaign_id: str, *, only: int | None = None) -> pd.D
     table["delivery"] = table["delivery"].where(table["delivery"].notna() | ~accepted, "pending")
     table["meaning"] = table["status"].map({code: s.meaning for code, s in described.items()})
     table["final"] = table["status"].isin(codes.FINAL)
-    return table.set_axis(index(table["label"], json.loads(ledger.campaign(campaign_id)["index_names"])))
+    return table.set_axis(index(table["label"], ledger.campaign(campaign_id)["index_names"]))
 
 
 def _settled(seen: pd.DataFrame) -> pd.DataFrame:
-    """Derive from all events of each attempt the status that counts, when it was first seen, and the charge."""
+    """Derive from all events of each attempt the status that counts, when it was first seen, and the charge.
+
+    The charge is that of all attempts of the row: whoever has a message sent again pays again.
+    """
     by = ["row_id", "attempt"]
     columns = [*by, "status", "settled_at", "charge"]
     seen = seen[seen["apimsgid"] != ""]  # without the denials of messages in doubt
@@ -76,7 +96,8 @@ def _settled(seen: pd.DataFrame) -> pd.DataFrame:
     counts = seen.loc[seen.groupby(by, sort=False)["progress"].idxmax()].set_index(by)
     charges = seen[seen["charge"].notna()].groupby(by, sort=False).last()
     settled = pd.DataFrame({"status": counts["status"], "settled_at": counts["at"]})
-    settled["charge"] = charges["charge"]
+    paid = charges.groupby("row_id")["charge"].sum()
+    settled["charge"] = settled.index.get_level_values("row_id").map(paid.to_dict())
     settled["settled_at"] = settled["settled_at"].where(settled["status"].isin(codes.FINAL))
     return settled.reset_index()
 
@@ -108,8 +129,7 @@ def events(ledger: Ledger, campaign_id: str) -> pd.DataFrame:
     """Show every status seen, oldest first, columns as in ``frames.EVENTS``, indexed by the caller's labels."""
     seen = ledger.events(campaign_id).rename(columns={"ordinal": "row"})
     seen["at"] = pd.to_datetime(seen["at"], unit="us", utc=True)
-    names = json.loads(ledger.campaign(campaign_id)["index_names"])
-    return frames.build(frames.EVENTS, seen, index(seen["label"], names))
+    return frames.build(frames.EVENTS, seen, index(seen["label"], ledger.campaign(campaign_id)["index_names"]))
 
 
 def known(ledger: Ledger, apimsgids: pd.Series[Any]) -> pd.DataFrame:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -29,7 +29,11 @@ campaigns = sa.Table(
     sa.Column("started_at", sa.Integer, nullable=False),
     sa.Column("index_names", sa.Text, nullable=False, default="[null]"),
     sa.Column("stopped", sa.Text, nullable=False, default=""),
+    sa.Column("mode", sa.Text, nullable=False, default="each"),
+    sa.Column("budget", sa.Integer),
 )
+
+owners = sa.Table("owners", metadata, sa.Column("owner", sa.Text, primary_key=True))
 
 rows = sa.Table(
     "rows",
@@ -89,15 +93,28 @@ prices = sa.Table(
     sa.Column("asked_at", sa.Integer, nullable=False),
 )
 
-_latest = sa.select(attempts.c.row_id, sa.func.max(attempts.c.attempt).label("attempt")).group_by(attempts.c.row_id)
+_RANK = sa.case({"accepted": 3, "sending": 2, "unknown": 1}, value=attempts.c.state, else_=0)
+_MOST_ATTEMPTS = 1_000_000
+
+_telling = (
+    sa.select(
+        attempts.c.row_id,
+        (sa.func.max(_RANK * _MOST_ATTEMPTS + attempts.c.attempt) % _MOST_ATTEMPTS).label("attempt"),
+        sa.func.max(attempts.c.attempt).label("tries"),
+    )
+    .group_by(attempts.c.row_id)
+    .subquery()
+)
+
+TRIES = sa.func.coalesce(_telling.c.tries, 0)
+"""How many attempts a row has had."""
 
 STATE = sa.case(
+    (sa.and_(attempts.c.state.is_not(None), attempts.c.state != "returned"), attempts.c.state),
     (rows.c.skipped.is_not(None), "skipped"),
-    (attempts.c.state.is_(None), "planned"),
-    (attempts.c.state == "returned", "planned"),
-    else_=attempts.c.state,
+    else_="planned",
 ).label("state")
-"""The state of a row: what its latest attempt came to, or what became of it without one."""
+"""The state of a row: what its telling attempt came to, or what became of it without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,15 +173,23 @@ class Event:
     news: bool = True
 
 
+class Recorded(NamedTuple):
+    """What a campaign already holds under a row's key."""
+
+    text: str
+    sender: str
+    state: str
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """One row that may be sent: what it says, to whom, with which options (JSON), and how often it was tried."""
 
     row_id: int
-    key: str
-    to: str
+    key: str = field(repr=False)
+    to: str = field(repr=False)
     sender: str
-    text: str
+    text: str = field(repr=False)
     encoding: str
     parts: int
     options: str
@@ -201,7 +226,13 @@ def micro_credits(value: Decimal | float | None) -> int | None:
 SETTLE = (
     sa.update(attempts)
     .where(attempts.c.row_id == sa.bindparam("row"), attempts.c.attempt == sa.bindparam("number"))
-    .where(sa.or_(attempts.c.state == "sending", attempts.c.state == "unknown"))
+    .where(
+        sa.or_(
+            attempts.c.state == "sending",
+            attempts.c.state == "unknown",
+            sa.bindparam("new_state", type_=sa.Text) == "accepted",  # however late: the gateway has it
+        )
+    )
     .values(
         state=sa.bindparam("new_state"),
         answered_at=sa.bindparam("at"),
@@ -261,8 +292,10 @@ def checked(event: Event) -> dict[str, Any]:
     return {"row": event.row_id, "number": event.attempt, "time": micro(event.at)}
 
 
-def with_latest_attempt() -> sa.FromClause:
-    """Join every row with its latest attempt, if it has one."""
-    latest = _latest.subquery()
-    this_one = sa.and_(attempts.c.row_id == latest.c.row_id, attempts.c.attempt == latest.c.attempt)
-    return rows.outerjoin(latest, latest.c.row_id == rows.c.id).outerjoin(attempts, this_one)
+def with_telling_attempt() -> sa.FromClause:
+    """Join every row with the attempt that says most about it: one that was accepted, else one that may have been.
+
+    Where neither is there it is the latest; a row that was never tried has none.
+    """
+    this_one = sa.and_(attempts.c.row_id == _telling.c.row_id, attempts.c.attempt == _telling.c.attempt)
+    return rows.outerjoin(_telling, _telling.c.row_id == rows.c.id).outerjoin(attempts, this_one)

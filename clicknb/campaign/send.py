@@ -8,17 +8,20 @@ rows are open as there are connections, and a crash leaves exactly those in doub
 
 from __future__ import annotations
 
+import json
 import logging
 import random
 import signal
 import threading
-import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from types import FrameType
 
+from clicknb.campaign.brakes import Brakes
+from clicknb.campaign.matrix import Rule, judge
 from clicknb.campaign.schema import Intent, Message, Outcome, climsgid
 from clicknb.campaign.service import Service
 from clicknb.charset import ucs2
@@ -35,35 +38,48 @@ SETBACKS = 3
 LONGEST_PAUSE = 60.0
 """Seconds; a longer Retry-After is not waited for."""
 
+Batch = tuple[Message, ...]
+"""Messages that share a request: one in the mode "each", up to 600 of the same text in the mode "list"."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Flight:
-    """A message on its way: which attempt it is, and by which session it went."""
+    """A request on its way: its messages, their attempts, and the session it goes by."""
 
-    message: Message
-    intent: Intent
+    messages: Batch
+    intents: tuple[Intent, ...]
     session: str
+    request: wire.Request
 
 
-def parameters(message: Message, attempt_id: str) -> dict[str, str]:
-    """Write a message as the parameters of ``sendmsg``.
+def parameters(messages: Batch, request_id: str, now: datetime) -> dict[str, str]:
+    """Write messages of the same text and options as the parameters of one ``sendmsg``.
 
     The text goes as windows-1252 bytes where all its characters survive that, else as UCS-2; ``concat`` is what the
-    text needs, so a gateway that counts otherwise refuses instead of charging more than was planned.
+    text needs, so a gateway that counts otherwise refuses instead of charging more than was planned. A scheduled time
+    that has passed is left out: the message is due.
     """
-    values = {"to": message.to, "climsgid": attempt_id, "concat": str(message.parts)}
-    if message.sender:
-        values["from"] = message.sender
-    if message.encoding == "ucs2":
-        return {**values, "text": ucs2(message.text), "unicode": "1"}
-    return {**values, "text": message.text}
+    first = messages[0]
+    values = {"to": ",".join(message.to for message in messages), "climsgid": request_id, "concat": str(first.parts)}
+    if first.sender:
+        values["from"] = first.sender
+    values |= {"text": ucs2(first.text), "unicode": "1"} if first.encoding == "ucs2" else {"text": first.text}
+    if first.options == "{}":
+        return values
+    options: dict[str, str] = json.loads(first.options)
+    if datetime.fromisoformat(options.get("scheduled_time", "9999-12-31T00:00:00Z")) <= now:
+        del options["scheduled_time"]
+    return values | options
 
 
-def _unanswered(to: str, error: TransportError) -> wire.Sent:
-    """Say what a request without an answer came to: planned again if it never left, else in doubt."""
-    if isinstance(error, NotSent):
-        return wire.Sent(to, "planned", error=f"not sent: {error.reason}")
-    return wire.Sent(to, "unknown", error=f"the reply was lost: {error.reason}")
+def batches(messages: Iterable[Message], size: int) -> list[Batch]:
+    """Group messages of the same text and options, in their order, into requests of at most ``size``."""
+    if size == 1:
+        return [(message,) for message in messages]
+    alike: dict[tuple[str, str, str], list[Message]] = {}
+    for message in messages:
+        alike.setdefault((message.text, message.sender, message.options), []).append(message)
+    return [tuple(group[at : at + size]) for group in alike.values() for at in range(0, len(group), size)]
 
 
 class Sender:
@@ -75,37 +91,53 @@ class Sender:
         The account to send through.
     campaign_id
         Whose client message ids are used.
+    brakes
+        Says when too much goes wrong.
     settled
-        Called with the state of each row that is settled, for a progress display.
+        Called with the state of each attempt that is settled, for a progress display.
+
+    Attributes
+    ----------
+    stopped : str
+        Why sending stopped early; empty if it did not.
     """
 
-    def __init__(self, service: Service, campaign_id: str, settled: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self, service: Service, campaign_id: str, brakes: Brakes, settled: Callable[[str], None] = lambda _: None
+    ) -> None:
         self._service = service
         self._campaign_id = campaign_id
+        self._brakes = brakes
         self._settled = settled
         self._pace = Pace(service.rate)
-        self._queue: deque[Message] = deque()
+        self._queue: deque[Batch] = deque()
         self._flying: dict[int, _Flight] = {}
         self._outcomes: list[Outcome] = []
         self._expired: set[str] = set()
         self._setbacks = 0
         self._pause: float | None = None
+        self._wake = threading.Event()
+        self._interrupted = False
         self.stopped = ""
-        self.interrupted = False
 
-    def run(self, messages: Sequence[Message]) -> None:
+    def run(self, messages: Sequence[Message], *, together: int = 1) -> None:
         """Send until nothing is left, or until ``stopped`` says why not.
+
+        Parameters
+        ----------
+        messages
+            What to send.
+        together
+            How many messages of the same text may share a request.
 
         Raises
         ------
         KeyboardInterrupt
             The user interrupted; no new message was sent, and the answers that were due have been recorded.
-        CampaignError
-            Another program is sending the same rows.
         LedgerError
             The ledger could not be written; nothing was sent after that.
         """
-        self._queue.extend(messages)
+        self._queue.extend(batches(messages, together))
         connections = max(1, min(self._service.concurrency, len(self._queue)))
         exchange = self._service.connect(connections)
         try:
@@ -116,18 +148,29 @@ class Sender:
                 self._leave_in_doubt()
             finally:
                 exchange.close()
-        if self.interrupted:
+        if self._interrupted:
             raise KeyboardInterrupt
+
+    def stop(self, reason: str) -> None:
+        """Let nothing more leave; may be called from another thread. Answers that are due are still recorded."""
+        if not self.stopped:
+            logger.info("Sending stops: %s", reason)
+            self.stopped = reason
+        self._wake.set()
+
+    def _interrupt(self) -> None:
+        self._interrupted = True
+        self.stop("interrupted by the user")
+
+    # the loop: commit, start, wait
 
     def _work(self, exchange: Exchange, free: list[int]) -> None:
         while True:
-            departing = self._departing(len(free))
-            self._commit([flight.intent for flight in departing])
+            departing = self._committed(self._departing(len(free)))
             leaving = {free.pop(): flight for flight in departing}
             self._flying.update(leaving)
             for slot, flight in leaving.items():
-                values = parameters(flight.message, flight.intent.climsgid)
-                exchange.start(slot, wire.Request("sendmsg", {**values, "session_id": flight.session}))
+                exchange.start(slot, flight.request)
             if self._flying:
                 for slot, answer in exchange.wait(self._patience(free)):
                     self._read(self._flying.pop(slot), answer)
@@ -135,26 +178,47 @@ class Sender:
             elif self._finished():
                 return
 
-    def _commit(self, intents: Sequence[Intent]) -> None:
-        """Write what came back and what leaves next, in one transaction."""
-        self._service.ledger.record(self._outcomes, intents)
+    def _committed(self, departing: list[_Flight]) -> list[_Flight]:
+        """Write what came back and what leaves next, in one transaction; returns what may leave."""
+        intents = [intent for flight in departing for intent in flight.intents]
+        refused = self._service.ledger.record(self._campaign_id, self._outcomes, intents)
         for outcome in self._outcomes:
             self._settled(outcome.state)
         self._outcomes.clear()
+        if refused:
+            self.stop(refused)
+        return [] if refused else departing
 
     def _departing(self, free: int) -> list[_Flight]:
-        """Choose what leaves next and give each message the id of its new attempt."""
-        count = min(free, len(self._queue))
-        if self.stopped or self._pause is not None or not count or not (session := self._authenticated()):
+        """Choose what leaves next and give each message its new attempt."""
+        if not self._queue or not free or self.stopped or self._pause is not None or not self._allowed():
             return []
-        departing = []
+        session = self._authenticated()
         now = self._service.clock.now()
-        for _ in range(self._pace.take(count)):
-            message = self._queue.popleft()
-            number = message.attempt + 1
-            attempt_id = climsgid(self._campaign_id, message.key, number)
-            departing.append(_Flight(message, Intent(message.row_id, number, attempt_id, now), session))
+        departing: list[_Flight] = []
+        while session and self._queue and len(departing) < free and self._pace.take_all(len(self._queue[0])):
+            messages = self._queue.popleft()
+            departing.append(self._flight(messages, session, now))
+            self._brakes.leaving(len(messages))
         return departing
+
+    def _flight(self, messages: Batch, session: str, now: datetime) -> _Flight:
+        request_id = climsgid(self._campaign_id, messages[0].key, messages[0].attempt + 1)
+        intents = tuple(Intent(message.row_id, message.attempt + 1, request_id, now) for message in messages)
+        values = {**parameters(messages, request_id, now), "session_id": session}
+        return _Flight(messages, intents, session, wire.Request("sendmsg", values))
+
+    def _allowed(self) -> bool:
+        try:
+            reason = self._brakes.reason()
+        except NotSent:
+            self._pause = 0.0
+            return False
+        except ClicknbError as error:
+            reason = str(error)
+        if reason:
+            self.stop(reason)
+        return not reason
 
     def _authenticated(self, expired: str = "") -> str:
         """Return a session id, a new one in place of an expired one; empty if there is none to be had now."""
@@ -164,7 +228,7 @@ class Sender:
         except NotSent:
             self._pause = 0.0
         except ClicknbError as error:
-            self._stop(str(error))
+            self.stop(str(error))
         return ""
 
     def _patience(self, free: list[int]) -> float | None:
@@ -173,70 +237,79 @@ class Sender:
         return self._pace.wait_time() if waiting_for_pace else None
 
     def _finished(self) -> bool:
-        """Decide what to do when nothing is on its way: pause, go on, or be done."""
+        """Decide what to do when nothing is on its way: record, pause, wait for the pace, or be done."""
         if self._outcomes:
             return False
         if self._pause is not None and not self.stopped:
-            self._setbacks += 1
-            if self._setbacks > SETBACKS:
-                self._stop("the gateway cannot be reached or keeps asking for patience")
-            else:
+            self._setback("the gateway cannot be reached, or keeps asking for patience")
+            if not self.stopped:
                 backoff = random.uniform(0.5, 1.0) * 2.0**self._setbacks  # noqa: S311  # jitter, not a secret
-                self._service.clock.sleep(max(self._pause, backoff))
-                self._pause = None
+                self._service.clock.sleep(max(self._pause, backoff), self._wake)
+            self._pause = None
         elif self._queue and not self.stopped:
-            time.sleep(self._pace.wait_time())
+            self._wake.wait(self._pace.wait_time())
         return self.stopped != "" or not self._queue
 
-    def _read(self, flight: _Flight, answer: wire.Reply | TransportError) -> None:
-        """Settle one attempt by its answer."""
-        if isinstance(answer, wire.Reply):
-            (sent,) = wire.read_sends(answer, [flight.message.to])
-        else:
-            sent = _unanswered(flight.message.to, answer)
-        if sent.state == "planned":
-            self._queue.appendleft(replace(flight.message, attempt=flight.intent.attempt))
-            self._see_to(sent, flight, getattr(answer, "retry_after", None) or 0.0)
-        else:
-            self._setbacks = 0
-        state_of_attempt = "returned" if sent.state == "planned" else sent.state
-        row_id, attempt, now = flight.message.row_id, flight.intent.attempt, self._service.clock.now()
-        self._outcomes.append(Outcome(row_id, attempt, state_of_attempt, now, sent.apimsgid, sent.code, sent.error))
+    # answers
 
-    def _see_to(self, sent: wire.Sent, flight: _Flight, retry_after: float) -> None:
+    def _read(self, flight: _Flight, answer: wire.Reply | TransportError) -> None:
+        """Settle the attempts of one request by its answer."""
+        now = self._service.clock.now()
+        returned = []
+        for message, intent, sent in zip(flight.messages, flight.intents, _sent(flight, answer), strict=True):
+            rule = judge(sent, answer)
+            if rule.state == "returned":
+                returned.append(replace(message, attempt=intent.attempt))
+                self._see_to(rule, sent, flight, answer)
+            else:
+                self._setbacks = 0
+                self._brakes.answered(rule.state, sent.code)
+            self._outcomes.append(
+                Outcome(message.row_id, intent.attempt, rule.state, now, sent.apimsgid, sent.code, sent.error)
+            )
+        if returned:
+            self._queue.appendleft(tuple(returned))
+
+    def _see_to(self, rule: Rule, sent: wire.Sent, flight: _Flight, answer: wire.Reply | TransportError) -> None:
         """See to what kept a message from being accepted: an account refused, a session expired, a busy gateway."""
-        known = codes.ERRORS.get(sent.code)
-        if known is not None and known.stops_campaign:
-            self._stop(f"the gateway refuses the account: {sent.code} {known.text}. {known.advice}")
-        elif known is None:
-            self._pause = max(self._pause or 0.0, retry_after)
+        if rule.then == "stop":
+            known = codes.ERRORS[sent.code]
+            self.stop(f"the gateway refuses the account: {sent.code} {known.text}. {known.advice}")
+        elif rule.then == "pause":
+            asked = answer.retry_after if isinstance(answer, wire.Reply) else None
+            self._pause = max(self._pause or 0.0, asked or 0.0)
             if self._pause > LONGEST_PAUSE:
-                self._stop(f"the gateway asks to wait {self._pause:.0f} seconds")
+                self.stop(f"the gateway asks to wait {self._pause:.0f} seconds")
         elif flight.session not in self._expired:
             self._expired.add(flight.session)
-            self._setbacks += 1
-            if self._setbacks > SETBACKS:
-                self._stop("the gateway ends every session at once")
-            else:
+            self._setback("the gateway ends every session at once")
+            if not self.stopped:
                 self._authenticated(expired=flight.session)
 
-    def _stop(self, reason: str) -> None:
-        if not self.stopped:
-            logger.info("Sending stops: %s", reason)
-            self.stopped = reason
-
-    def _interrupt(self) -> None:
-        self.interrupted = True
-        self._stop("interrupted by the user")
+    def _setback(self, reason: str) -> None:
+        self._setbacks += 1
+        if self._setbacks > SETBACKS:
+            self.stop(reason)
 
     def _leave_in_doubt(self) -> None:
         """Record what is known when the loop was left early; what is still on its way is in doubt."""
         now = self._service.clock.now()
         reason = "the program was interrupted before the answer was read"
         for flight in self._flying.values():
-            self._outcomes.append(Outcome(flight.message.row_id, flight.intent.attempt, "unknown", now, error=reason))
+            for intent in flight.intents:
+                self._outcomes.append(Outcome(intent.row_id, intent.attempt, "unknown", now, error=reason))
         self._flying.clear()
-        self._commit([])
+        self._committed([])
+
+
+def _sent(flight: _Flight, answer: wire.Reply | TransportError) -> list[wire.Sent]:
+    """Read what an answer, or the lack of one, says of each recipient."""
+    to = [message.to for message in flight.messages]
+    if isinstance(answer, wire.Reply):
+        return wire.read_sends(answer, to)
+    if isinstance(answer, NotSent):
+        return [wire.Sent(number, "planned", error=f"not sent: {answer.reason}") for number in to]
+    return [wire.Sent(number, "unknown", error=f"the reply was lost: {answer.reason}") for number in to]
 
 
 @contextmanager

@@ -6,7 +6,7 @@ Asking changes nothing, so unlike a send a question may be repeated. Every statu
 from __future__ import annotations
 
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -34,6 +34,10 @@ LONGEST_PAUSE = 60.0
 DENIALS = 3
 DENIALS_OVER = timedelta(minutes=2)
 """A message counts as absent after so many denials over at least this time."""
+
+IN_A_LIST = "the request of several messages reached the gateway; which of them it accepted cannot be asked"
+
+CANCELLED = "cancelled before it was sent"
 
 Answer = wire.Reply | TransportError
 Value = TypeVar("Value")
@@ -139,8 +143,7 @@ def refresh(service: Service, campaign_id: str) -> int:
 
 def cancel(service: Service, campaign_id: str) -> None:
     """Take planned rows out of the queue and stop what the gateway still holds."""
-    waiting = service.ledger.messages(campaign_id)
-    service.ledger.skip([message.row_id for message in waiting], "cancelled before it was sent")
+    service.ledger.withdraw(campaign_id, CANCELLED)
     _note_statuses(service, service.ledger.open(campaign_id), "cancel", "delmsg")
 
 
@@ -177,33 +180,36 @@ def reconcile(service: Service, campaign_id: str) -> int:
         How many messages may still be settled by asking again later.
     """
     doubtful = service.ledger.doubtful(campaign_id, since=service.clock.now() - LAST_LOOK)
+    requests = Counter(attempt.climsgid for attempt in doubtful)
+    questions = list(requests)
+    known = dict(_read_all(service, "querymsg", [{"climsgid": value} for value in questions], _known_as))
+    answers = {questions[number]: status for number, status in known.items()}
     events, outcomes = [], []
-    questions = [{"climsgid": attempt.climsgid} for attempt in doubtful]
-    for number, answer in ask(service, "querymsg", questions):
-        attempt, known, now = doubtful[number], _known_as(answer), service.clock.now()
-        if known is None:
+    for attempt in doubtful:
+        status, now = answers.get(attempt.climsgid), service.clock.now()
+        if status is None:
             continue
-        if known.apimsgid or now - attempt.submitted_at >= FIRST_LOOK:
-            events.append(_event(service, replace(attempt, apimsgid=known.apimsgid), known.status, "reconcile"))
-        if known.apimsgid:
-            outcomes.append(Outcome(attempt.row_id, attempt.attempt, "accepted", now, known.apimsgid))
+        if status.apimsgid and requests[attempt.climsgid] > 1:
+            outcomes.append(Outcome(attempt.row_id, attempt.attempt, "unknown", now, error=IN_A_LIST))
+            continue
+        if status.apimsgid:
+            outcomes.append(Outcome(attempt.row_id, attempt.attempt, "accepted", now, status.apimsgid))
+        if status.apimsgid or now - attempt.submitted_at >= FIRST_LOOK:
+            events.append(_event(service, replace(attempt, apimsgid=status.apimsgid), status.status, "reconcile"))
     service.ledger.note(events)
     outcomes += _absent(service, campaign_id, doubtful)
-    service.ledger.record(outcomes, [])
+    service.ledger.record(campaign_id, outcomes, [])
     return len(doubtful) - len(outcomes)
 
 
-def _known_as(answer: Answer) -> wire.MessageStatus | None:
-    """Read what the gateway knows of a client message id: no apimsgid if it denies it, None if that is unclear."""
+def _known_as(reply: wire.Reply) -> wire.MessageStatus:
+    """Read what the gateway knows of a client message id: without an apimsgid if it denies it."""
     try:
-        status = wire.read_status(_received(answer))
-    except AccountError:
-        raise
+        status = wire.read_status(reply)
     except GatewayError as error:
-        return wire.MessageStatus("", error.code) if error.code in {"103", "104"} else None
-    except ClicknbError as error:
-        logger.warning("A question about a message in doubt was not answered: %s", error)
-        return None
+        if error.code not in {"103", "104"}:
+            raise
+        return wire.MessageStatus("", error.code)
     return wire.MessageStatus("", status.status) if status.status == "001" else status
 
 

@@ -44,3 +44,10 @@ class Pace:
         allowed = min(wanted, math.floor((now - start) / self._interval) + 1) if start <= now else 0
         self._due = start + allowed * self._interval
         return allowed
+
+    def take_all(self, messages: int) -> bool:
+        """Count messages that leave in one request now, if the pace allows the first; those after it wait longer."""
+        allowed = self.take(1) == 1
+        if allowed and self._interval:
+            self._due += (messages - 1) * self._interval
+        return allowed

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict, deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
 from urllib.parse import urlencode
@@ -38,6 +38,11 @@ State = Literal["accepted", "rejected", "planned", "unknown"]
 class Request:
     """One command with its parameters, as they are before encoding.
 
+    Attributes
+    ----------
+    body : bytes
+        Parameters as a form, percent-encoded from windows-1252 bytes: the gateway does not read UTF-8.
+
     Raises
     ------
     InvalidInput
@@ -46,12 +51,13 @@ class Request:
 
     command: str
     parameters: Mapping[str, str]
+    body: bytes = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.command not in _PATHS:
             message = f"The gateway has no command {self.command!r}; it knows {', '.join(sorted(_PATHS))}."
             raise InvalidInput(message)
-        _form(self)
+        object.__setattr__(self, "body", _form(self.command, self.parameters))
 
     def __repr__(self) -> str:
         """Show the names of the parameters; their values hold secrets, numbers and texts."""
@@ -67,20 +73,15 @@ class Request:
         """Whether carrying it out twice could reach somebody twice."""
         return self.command in _SENDS
 
-    @property
-    def body(self) -> bytes:
-        """Parameters as a form, percent-encoded from windows-1252 bytes: the gateway does not read UTF-8."""
-        return _form(self)
 
-
-def _form(request: Request) -> bytes:
+def _form(command: str, parameters: Mapping[str, str]) -> bytes:
     try:
-        return urlencode(request.parameters, encoding="cp1252", errors="strict").encode("ascii")
+        return urlencode(parameters, encoding="cp1252", errors="strict").encode("ascii")
     except UnicodeEncodeError as error:
         character = error.object[error.start]
     message = (
         f"The character {character!r} has no byte in windows-1252, which is what the gateway reads in"
-        f" {request.command}. Nothing was sent; text with such characters has to go as Unicode."
+        f" {command}. Nothing was sent; text with such characters has to go as Unicode."
     )
     raise InvalidInput(message)
 

@@ -1,0 +1,244 @@
+"""The SQLite file under the ledger: durable, private, checked before it is believed, its failures put in words."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import sqlalchemy as sa
+from sqlalchemy.pool import StaticPool
+
+from clicknb.campaign import schema
+from clicknb.campaign.lock import sending
+from clicknb.errors import LedgerError
+
+PATIENCE = 10.0
+"""Seconds to wait while another program writes."""
+
+_AFTERWARDS = "Nothing more is sent without it; what was on its way is settled by resuming the campaign."
+_DAMAGED = ("it is damaged", "Move it away and restore a backup; without one, keep the file and start a new ledger.")
+_FAILURES = {
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
+    sqlite3.SQLITE_NOTADB: ("it is no ledger, or damaged", "Name another file with ledger=, or restore a backup."),
+    sqlite3.SQLITE_FULL: ("the disk is full", "Free some space, then try again."),
+    sqlite3.SQLITE_READONLY: ("it may only be read", "Make the file and its folder writable, then try again."),
+    sqlite3.SQLITE_CANTOPEN: ("it cannot be opened", "Make its folder readable and writable, then try again."),
+    sqlite3.SQLITE_IOERR: ("the disk does not read or write it", "Check the disk, then try again."),
+    sqlite3.SQLITE_BUSY: ("another program keeps it locked", "Wait until that one has finished, then try again."),
+}
+
+
+class Conflict(LedgerError):
+    """What was to be written contradicts what is there."""
+
+
+class Store:
+    """An SQLite file with the tables of ``schema.py``.
+
+    Parameters
+    ----------
+    path
+        The file, made readable by its owner only; None keeps everything in memory.
+
+    Raises
+    ------
+    LedgerError
+        The file cannot be opened, is damaged, is no ledger, or comes from a newer version.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = None if path is None else path.absolute()  # a notebook may change its directory
+        self._lock = threading.RLock()
+        self._verified = False
+        if self.path is not None:
+            _create_private(self.path)
+            self._identity = _identity(self.path)
+        self._engine = _engine(self.path)
+        try:
+            self._prepare()
+            if self.path is not None:
+                self._examine("quick_check")
+        except LedgerError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Release the file."""
+        self._engine.dispose()
+
+    @contextmanager
+    def sending(self, campaign_id: str, *, takeover: bool = False) -> Iterator[None]:
+        """Be the only sender of a campaign until the block ends, with a ledger that is whole; see ``lock.sending``.
+
+        Raises
+        ------
+        CampaignError
+            Another sender is at work, or nobody can tell.
+        LedgerError
+            The file is damaged; nothing is sent.
+        """
+        with sending(self.path or self, campaign_id, takeover=takeover):
+            if not self._verified:
+                self._examine("integrity_check")
+                self._verified = True
+            yield
+
+    @contextmanager
+    def driver(self) -> Iterator[sqlite3.Connection]:
+        """Lend a connection of the driver's own, for what cannot be done in a transaction."""
+        alone = self._lock if self.path is None else nullcontext()
+        with self._failures("copied or tidied"), alone, self._engine.connect() as connection:
+            lent = connection.connection.driver_connection
+            if not isinstance(lent, sqlite3.Connection):
+                raise TypeError(type(lent))
+            yield lent
+
+    @contextmanager
+    def _reading(self) -> Iterator[sa.Connection]:
+        with self._transaction(write=False) as connection:
+            yield connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[sa.Connection]:
+        with self._transaction(write=True) as connection:
+            yield connection
+
+    def _frame(self, query: sa.Select[Any]) -> pd.DataFrame:
+        with self._reading() as connection:
+            return pd.DataFrame(connection.execute(query).all(), columns=list(query.selected_columns.keys()))
+
+    @contextmanager
+    def _transaction(self, *, write: bool) -> Iterator[sa.Connection]:
+        with self._failures("written" if write else "read"), self._lock, self._engine.connect() as plain:
+            connection = plain.execution_options(write=write)
+            with connection.begin():
+                yield connection
+
+    @contextmanager
+    def _failures(self, done: str) -> Iterator[None]:
+        """Turn what the database says into an error that helps.
+
+        The words of SQLite stay out of it: they may hold a number or a text.
+        """
+        if self.path is not None and _identity(self.path) != self._identity:
+            message = (
+                f"The ledger {self.path} was moved, deleted or replaced while it was open. {_AFTERWARDS} Put the file "
+                "back, then open the account again."
+            )
+            raise LedgerError(message)
+        try:
+            yield
+        except sa.exc.IntegrityError:
+            message = f"The ledger {self.path or 'in memory'} holds something else under the same key. {_AFTERWARDS}"
+            raise Conflict(message) from None
+        except (sa.exc.DBAPIError, sqlite3.Error) as error:
+            raise self._failure(error.orig if isinstance(error, sa.exc.DBAPIError) else error, done) from None
+        except sa.exc.NoResultFound:
+            raise self._failure(None, done) from None
+
+    def _failure(self, error: BaseException | None, done: str) -> LedgerError:
+        code = getattr(error, "sqlite_errorcode", None)  # has none: the driver could not make sense of a value
+        unknown = (f"SQLite reports {getattr(error, 'sqlite_errorname', '')}", "Check the disk and the file.")
+        reason, advice = _DAMAGED if code is None else _FAILURES.get(code & 0xFF, unknown)
+        place = self.path or "in memory"
+        return LedgerError(f"The ledger {place} could not be {done}: {reason}. {_AFTERWARDS} {advice}")
+
+    # what is in the file
+
+    def _prepare(self) -> None:
+        """Make the tables in a new file, or bring those of an older version up to date; all or nothing."""
+        with self._writing() as connection:
+            questions = ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
+            application, version, tables = (connection.exec_driver_sql(text).scalar_one() for text in questions)
+            if not application and not tables:
+                schema.metadata.create_all(connection)
+                connection.exec_driver_sql(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+            elif application != schema.APPLICATION_ID:
+                message = (
+                    f"{self.path} is an SQLite file of another program. Nothing was changed and nothing was sent. Name "
+                    "another file with ledger=."
+                )
+                raise LedgerError(message)
+            elif version > schema.SCHEMA_VERSION:
+                message = (
+                    f"The ledger {self.path} was written by a newer clicknb (schema {version}; this one reads "
+                    f"{schema.SCHEMA_VERSION}). Nothing was changed. Upgrade clicknb."
+                )
+                raise LedgerError(message)
+            elif version < 1:
+                raise self._failure(None, "read")
+            else:
+                for step in range(version, schema.SCHEMA_VERSION):
+                    for statement in schema.MIGRATIONS[step + 1]:
+                        connection.exec_driver_sql(statement)
+            if version != schema.SCHEMA_VERSION:
+                connection.exec_driver_sql(f"PRAGMA user_version = {schema.SCHEMA_VERSION}")
+
+    def _examine(self, check: str) -> None:
+        """Let SQLite compare the file with itself and with the schema's constraints.
+
+        A ``quick_check`` at opening takes 0.1 s for 100,000 messages; the ``integrity_check`` before the first message
+        is sent also finds a table that lost an entry which its index still has, and takes four times as long.
+        """
+        with self._reading() as connection:
+            found = connection.exec_driver_sql(f"PRAGMA {check}(1)").scalar()
+        if found != "ok":
+            raise self._failure(None, "read")
+
+
+def _engine(path: Path | None) -> sa.Engine:
+    """Open SQLite with the durability that the promise needs: write-ahead log, every commit flushed to the disk."""
+    if path is None:
+        engine = sa.create_engine(
+            "sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False}, hide_parameters=True
+        )
+    else:
+        engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)), hide_parameters=True)
+
+    @sa.event.listens_for(engine, "connect")
+    def _configure(connection: Any, _: object) -> None:
+        connection.isolation_level = None  # transactions are begun below, explicitly
+        connection.execute(f"PRAGMA busy_timeout = {PATIENCE * 1000:.0f}")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA secure_delete = ON")  # what is purged is overwritten
+        connection.execute("PRAGMA synchronous = FULL")
+        (application,), (pages,) = (
+            connection.execute(f"PRAGMA {name}").fetchone() for name in ("application_id", "page_count")
+        )
+        if application == schema.APPLICATION_ID or not pages:  # else it is another program's, and stays as it is
+            connection.execute("PRAGMA journal_mode = WAL")
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        write = connection.get_execution_options().get("write", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+    return engine
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Tell a file from one that takes its place; None if there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _create_private(path: Path) -> None:
+    """Make the file before SQLite does, so that only its owner can ever read the numbers in it."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as error:
+        reason = error.strerror
+    else:
+        return
+    message = f"The ledger {path} cannot be opened: {reason}. Nothing was sent. Choose another place with ledger=."
+    raise LedgerError(message)

@@ -1,0 +1,149 @@
+"""What the tests that attack the promise share: a gateway that counts, an account that crashes, and the way back."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from importlib import import_module
+from pathlib import Path
+from typing import Any, TypeVar
+from unittest.mock import patch
+
+import pandas as pd
+
+import clicknb as cn
+from clicknb import testing
+from clicknb.clock import START, SteppedClock
+from clicknb.sandbox import Gateway, Message, Response, Server
+
+Size = TypeVar("Size")
+
+HURRY = "CLICKNB_SOAK" not in os.environ
+NAME = "attacked"
+DENIED_LONG_ENOUGH = "5min"
+
+
+def soak(short: Size, long: Size) -> Size:
+    """Choose the size of a test: short in ``make test``, long in ``make soak``."""
+    return short if HURRY else long
+
+
+def some(points: range, few: int, *, seed: str) -> Sequence[int]:
+    """Draw a few points in a hurry, and take all of them otherwise."""
+    return random.Random(seed).sample(points, few) if HURRY else points
+
+
+def people(count: int) -> pd.DataFrame:
+    return pd.DataFrame({"to": [f"447700900{number:03d}" for number in range(count)]})
+
+
+class Recorder(Gateway):
+    """A gateway that counts what arrives, by command."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**{"credits": 1_000_000, **settings})
+        self.arrived: Counter[str] = Counter()
+
+    def handle(self, path: str, now: datetime, **request: Any) -> Response:
+        self.arrived[path.rpartition("/")[2]] += 1
+        return super().handle(path, now, **request)
+
+
+@contextmanager
+def in_process(
+    gateway: Gateway, directory: Path, *, start: datetime = START, connections: int = 4
+) -> Iterator[cn.Account]:
+    """Open an account at a gateway in this process, with a ledger in a real file and a clock that steps."""
+    kept = patch.object(import_module("clicknb.sandbox"), "open_gateway", lambda *_, **__: (gateway, start))
+    with kept, cn.sandbox(directory) as sms:
+        sms._service = replace(sms._service, concurrency=connections)
+        yield sms
+
+
+@contextmanager
+def over_socket(url: Server | str, ledger: Path, **settings: Any) -> Iterator[cn.Account]:
+    """Open an account at a gateway behind a socket, with a clock that steps; the gateway has its own."""
+    with testing.account(url, ledger=ledger, **settings) as sms:
+        sms._service = replace(sms._service, clock=SteppedClock(datetime.now(UTC)))
+        yield sms
+
+
+class Meddler:
+    """An exchange that lets somebody act before and after each of its calls."""
+
+    def __init__(self, exchange: Any, act: Callable[[str], None]) -> None:
+        self.connections = exchange.connections
+        self._exchange = exchange
+        self._act = act
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        call = getattr(self._exchange, name)
+
+        def meddled(*arguments: Any) -> Any:
+            self._act(f"before {name}")
+            result = call(*arguments)
+            self._act(f"after {name}")
+            return result
+
+        return meddled
+
+
+def meddle(sms: cn.Account, act: Callable[[str], None]) -> None:
+    """Let somebody act around every call of the connections that this account opens from now on."""
+    connect = sms._service.connect
+    sms._service = replace(sms._service, connect=lambda count: Meddler(connect(count), act))
+
+
+def run_cell(sms: cn.Account, count: int) -> cn.Campaign:
+    """Run the cell that plans and sends; a stopped campaign is one that goes on later."""
+    plan = sms.plan(people(count), to="to", text="Hi", name=NAME)
+    try:
+        return plan.send(progress=False)
+    except cn.errors.CampaignStopped as stopped:
+        return stopped.campaign
+
+
+def run_until_nothing_is_planned(sms: cn.Account, count: int, most: int = 60) -> cn.Campaign:
+    for _ in range(most):
+        campaign = run_cell(sms, count)
+        if not campaign.counts.get("planned"):
+            return campaign
+    message = f"still planned after {most} runs: {campaign.counts}"
+    raise AssertionError(message)
+
+
+def in_doubt(sms: cn.Account) -> int:
+    """Count the rows that were left open, by a process that may have ended before the campaign was on record."""
+    if NAME not in set(sms.campaigns()["name"]):
+        return 0
+    counts = sms.campaign(NAME).counts
+    return counts.get("sending", 0) + counts.get("unknown", 0)
+
+
+def assert_kept(sms: cn.Account, messages: Iterable[Message], count: int) -> None:
+    """Judge the record of a run that has ended, however it ended: nothing lost or doubled, every row named."""
+    verdict = testing.check(sms, messages)
+    assert verdict.ok, verdict
+    counts = sms.campaign(NAME).counts
+    assert sum(counts.values()) == count, counts
+    assert counts.keys() <= {"accepted", "rejected", "unknown", "absent", "planned"}, counts
+
+
+def assert_recovers(sms: cn.Account, gateway: Gateway, count: int) -> None:
+    """Walk the way back that is open to everybody, and find every message accepted exactly once."""
+    campaign = run_until_nothing_is_planned(sms, count)
+    assert_kept(sms, gateway.messages, count)
+    campaign.reconcile(timeout=0)
+    known = {message.climsgid for message in gateway.messages}
+    doubtful = campaign.sends.query("state == 'unknown'")
+    assert known.isdisjoint(doubtful["climsgid"])
+    campaign.reconcile(DENIED_LONG_ENOUGH)
+    campaign.resume(resend=["absent"], progress=False)
+    assert campaign.counts == {"accepted": count}
+    assert_kept(sms, gateway.messages, count)
+    assert Counter(message.to for message in gateway.messages) == Counter(people(count)["to"])

@@ -88,13 +88,13 @@ class Gateway:
         target = head.split(b" ", 2)[1]
         command = target.partition(b"?")[0].rpartition(b"/")[2].removesuffix(b".php").lower()
         if command == b"sendmsg":
-            found = _LIST.search(body or target)
+            found = _LIST.search(target) or _LIST.search(body)
             numbers = unquote(found[1].decode()).split(",") if found else [""]
             if len(numbers) == 1:
                 return b"ID: %032x" % next(self._ids)
             return "\n".join(f"ID: {next(self._ids):032x} To: {number}" for number in numbers).encode()
         if command in _ABOUT_ONE:
-            found = _ID.search(body or target)
+            found = _ID.search(target) or _ID.search(body)
             return _ABOUT_ONE[command] % (found[1] if found else b"")
         canned = {
             b"auth": b"OK: " + b"f" * 32,

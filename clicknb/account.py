@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from clicknb.sandbox import Gateway
+    from clicknb.testing import Rehearsal
 
 LIVE_URL = "https://api.clickatell.com"
 LIVE_RATE = 100.0
@@ -58,6 +59,9 @@ SAME_MESSAGE = timedelta(hours=24)
 
 Mode = Literal["each", "list"]
 _MODES: tuple[Mode, ...] = ("each", "list")
+
+_DEAREST = 999_999  # credits that the wire has digits for
+_FASTEST = 1_000_000  # seconds at the gateway for each real one
 
 _ID = "[0-9A-Fa-f]{32}"
 _PREFIX = "[1-9][0-9]{0,14}"
@@ -255,7 +259,7 @@ class Account:
         CampaignError
             The ledger has no campaign of this name.
         """
-        campaign_id = self._service.ledger.campaign_id(checks.text("name", name))
+        campaign_id = self._service.ledger.campaign_id(checks.line("name", name))
         if campaign_id is None:
             known = ", ".join(repr(str(known)) for known in self.campaigns()["name"]) or "none"
             message = f"The ledger has no campaign {name!r}. It has: {known}. Nothing was sent."
@@ -386,9 +390,9 @@ class Account:
         return display.panel(self._title, self._facts())
 
 
-def _number(to: object) -> str:
+def _number(to: Any) -> str:
     """Check that a number is text with something in it; the doctor sees to the rest."""
-    if to is None or (isinstance(to, float) and pd.isna(to)) or (isinstance(to, str) and not to.strip()):
+    if not to.strip() if isinstance(to, str) else pd.api.types.is_scalar(to) and pd.isna(to):
         checks.refuse("The message cannot be sent: the number is empty.", "Give one, such as '447700900123'.")
     return checks.text("to", to, "Pass one number in quotation marks; for several there is sms.send_batch().")
 
@@ -402,7 +406,7 @@ def _options(**given: Any) -> Options:
         "country": lambda value: checks.optional(checks.text, "country", value),
         "max_parts": lambda value: checks.whole("max_parts", value, 1, planning.MOST_PARTS),
         "budget": lambda value: checks.optional(checks.amount, "budget", value),
-        "max_credits": lambda value: checks.optional(checks.amount, "max_credits", value),
+        "max_credits": lambda value: checks.optional(checks.amount, "max_credits", value, _DEAREST),
         "mode": lambda value: checks.choice("mode", value, _MODES),
     }
     return Options(**{name: rules[name](value) for name, value in given.items()})
@@ -474,26 +478,40 @@ def sandbox(
 
     directory = checks.optional(checks.path, "path", path)
     seed, credits = checks.whole("seed", seed), checks.amount("credits", credits, zero=True)
-    speed = None if speed is None else float(checks.amount("speed", speed))
+    speed = None if speed is None else float(checks.amount("speed", speed, _FASTEST))
     if directory is None:
         gateway, last = Gateway(seed=seed, credits=credits), None
     else:
         gateway, last = _kept(directory, seed, credits)
     start = {} if last is None else {"start": last}
     clock: Clock = SteppedClock(**start) if speed is None else RunningClock(speed, **start)
+    return in_process(
+        gateway, Ledger(None if directory is None else directory / "ledger.sqlite", owner="sandbox"), clock
+    )
+
+
+def in_process(gateway: Gateway, ledger: Ledger, clock: Clock) -> Account:
+    """Open an account at a gateway of this process."""
     transport = InProcessTransport(lambda place, body: gateway.answer(place, body, clock.now()))
     login = credentials.Credentials(user="sandbox", password=credentials.Secret("sandbox"), api_id="1")
     service = Service(
         gateway=Clickatell(transport, login, clock=clock),
-        ledger=Ledger(None if directory is None else directory / "ledger.sqlite", owner="sandbox"),
+        ledger=ledger,
         clock=clock,
         connect=lambda connections: SequentialExchange(transport, connections),
-        mint=seeded(seed),
+        rehearse=_rehearse,
+        mint=seeded(gateway.seed),
         live=False,
         rate=None,
         concurrency=CONNECTIONS,
     )
     return Account(service, "Sandbox account", gateway)
+
+
+def _rehearse(plan: Plan, fault: str) -> Rehearsal:
+    from clicknb import testing
+
+    return testing.rehearse(plan, fault)
 
 
 def seeded(seed: int) -> Callable[[str], str]:
@@ -580,6 +598,7 @@ def connect(
         ledger=book,
         clock=RealClock(),
         connect=lambda connections: ThreadedExchange(lambda: RequestsTransport(url), connections),
+        rehearse=_rehearse,
         mint=lambda name: secrets.token_hex(16),
         live=live,
         rate=LIVE_RATE if rate is None and live else rate,

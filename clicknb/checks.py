@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 _Value = TypeVar("_Value")
 
+MOST_CREDITS = 10**9
+"""What a ledger can hold."""
+
+_MICRO = Decimal("0.000001")
 _LONGEST_SHOWN = 40
 _BREAKS_A_LINE = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
@@ -70,9 +74,11 @@ def text(name: str, value: object, remedy: str = "Pass a text, in quotation mark
 
 
 def secret(name: str, value: object) -> str:
-    """Check that a value is text, and never show it."""
+    """Check that a value is text without broken characters, and never show it."""
     if not isinstance(value, str):
         refuse(f"{name} must be a text, not of the type {type(value).__name__}.", "Pass it in quotation marks.")
+    if any(unicodedata.category(char) == "Cs" for char in value):
+        refuse(f"{name} has half a character in it.", "Write it again.")
     return value
 
 
@@ -115,13 +121,13 @@ def _index(value: Any) -> int | None:
         return None
 
 
-def amount(name: str, value: object, *, zero: bool = False) -> Decimal:
-    """Check that a value is a finite number above zero, or zero where that is allowed.
+def amount(name: str, value: object, most: int = MOST_CREDITS, *, zero: bool = False) -> Decimal:
+    """Check that a value is a number above zero, or zero where that is allowed.
 
     Returns
     -------
     decimal.Decimal
-        The number as it is written: a float of 0.1 is a tenth.
+        The number as it is written, to the sixth decimal: a float of 0.1 is a tenth.
 
     Raises
     ------
@@ -129,21 +135,21 @@ def amount(name: str, value: object, *, zero: bool = False) -> Decimal:
         It is another number, or something else: text of digits and ``True`` too.
     """
     number = _number(value)
-    if not (number > 0 or (zero and number == 0)):
-        wanted = "a number, zero or more" if zero else "a number above zero"
-        refuse(f"{name} must be {wanted}, not {described(value)}.", "Pass one, without quotation marks.")
+    if not (0 < number <= most or (zero and number == 0)):
+        least = "0" if zero else f"{_MICRO:f}"
+        refuse(
+            f"{name} must be a number {least} to {most:,}, not {described(value)}.",
+            "Pass one, without quotation marks.",
+        )
     return number
 
 
-def _number(value: object) -> Decimal:
-    """Read a finite number; -1 if it is none."""
-    if isinstance(value, Decimal):
-        number = value
-    elif isinstance(value, Real) and not isinstance(value, bool):
-        number = Decimal(str(value)) if isinstance(value, int) else Decimal(str(float(value)))
-    else:
+def _number(value: Any) -> Decimal:
+    """Read a number; -1 if it is none, or out of all bounds."""
+    if isinstance(value, bool) or not isinstance(value, Real | Decimal):
         return Decimal(-1)
-    return number if number.is_finite() else Decimal(-1)
+    number = Decimal(value) if isinstance(value, int | Decimal) else Decimal(str(float(value)))
+    return round(number, 6) if number.is_finite() and abs(number) <= MOST_CREDITS else Decimal(-1)
 
 
 def flag(name: str, value: object) -> bool:
@@ -159,10 +165,11 @@ def path(name: str, value: object) -> Path:
     if not isinstance(written, str) or not written.strip() or "\0" in written:
         refuse(f"{name} must be the path of a file or folder, not {described(value)}.", "Pass one, as text or a Path.")
     try:
+        os.fsencode(written)
         return Path(written).expanduser()
-    except RuntimeError as error:
-        reason = str(error)
-    refuse(f"{name} cannot be found: {reason}", "Write the whole path.")
+    except (RuntimeError, UnicodeEncodeError) as error:
+        reason = error.reason if isinstance(error, UnicodeEncodeError) else str(error)
+    refuse(f"{name} cannot be a path: {reason}.", "Write the whole path.")
 
 
 def table(name: str, value: object) -> pd.DataFrame:
@@ -170,6 +177,8 @@ def table(name: str, value: object) -> pd.DataFrame:
     import pandas as pd
 
     if isinstance(value, pd.DataFrame):
+        if value.columns.nlevels > 1:
+            refuse(f"{name} has column names of more than one level.", "Give each column one name.")
         return value
     remedy = "Make one with cn.read_recipients(path), or with pd.DataFrame(...)."
     if isinstance(value, str | os.PathLike):

@@ -14,14 +14,18 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from clicknb.account import Account, connect, seeded
-from clicknb.errors import InvalidInput
+from clicknb import display
+from clicknb.account import Account, connect, in_process, seeded
+from clicknb.clock import SteppedClock
+from clicknb.errors import CampaignStopped, InvalidInput
 
 if TYPE_CHECKING:
     from clicknb.campaign.ledger import Ledger
+    from clicknb.campaign.plan import Plan
     from clicknb.sandbox import Server
 
 
@@ -168,3 +172,97 @@ def _recorded(ledger: Ledger) -> tuple[dict[_Key, dict[str, Any]], dict[int, str
         table = ledger.table(campaign_id)
         states.update(zip(table["id"], table["state"], strict=True))
     return attempts, states
+
+
+FAULTS = {
+    "lost replies": "lost",
+    "broken connections": "reset",
+    "refused connections": "refused",
+    "cut replies": "truncated",
+    "unreadable replies": "garbage",
+    "web pages instead of replies": "html503",
+    "throttling": "throttled",
+    "expired sessions": "expired",
+    "internal errors": "error901_accepted",
+}
+"""What can go wrong in a rehearsal, and the sandbox's name for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What became of a plan at a sandbox where something went wrong.
+
+    Attributes
+    ----------
+    fault
+        What went wrong.
+    sent
+        How many rows were in each state when the sending was over.
+    settled
+        The same after the campaign was resumed and reconciled.
+    verdict
+        What the gateway's own record says about it.
+    """
+
+    fault: str
+    sent: dict[str, int]
+    settled: dict[str, int]
+    verdict: Verdict
+
+    def _facts(self) -> list[tuple[str, str]]:
+        states = [
+            (when, ", ".join(f"{count:,} {state}" for state, count in counts.items()))
+            for when, counts in (
+                ("after sending", self.sent),
+                ("after reconciling", self.settled),
+            )
+        ]
+        judged = "nothing lost, doubled or changed" if self.verdict.ok else repr(self.verdict)
+        return [*states, ("at the gateway", f"{self.verdict.accepted:,} accepted; {judged}")]
+
+    def __repr__(self) -> str:
+        return display.lines(f"Rehearsal with {self.fault}", self._facts(), _REHEARSED)
+
+    def _repr_html_(self) -> str:
+        return display.panel(f"Rehearsal with {self.fault}", self._facts(), _REHEARSED)
+
+
+_REHEARSED = "In a sandbox; nothing has been sent."
+
+
+def rehearse(plan: Plan, fault: str, *, share: float = 0.2, seed: int = 0) -> Rehearsal:
+    """Send a plan to a fresh sandbox where something goes wrong; see ``Plan.rehearse``.
+
+    Parameters
+    ----------
+    share
+        How many of the sends are hit, between 0 and 1.
+    seed
+        Which of them.
+
+    Raises
+    ------
+    InvalidInput
+        There is no fault of this name.
+    """
+    from clicknb.campaign.ledger import Ledger
+    from clicknb.sandbox import Fault, Gateway
+
+    if fault not in FAULTS:
+        message = f"There is no rehearsal with {fault!r}; there is {', '.join(FAULTS)}. Nothing was sent."
+        raise InvalidInput(message)
+    gateway = Gateway(seed=seed, credits=1_000_000, faults=[Fault(FAULTS[fault], share=share)])
+    with in_process(gateway, Ledger(owner="sandbox"), SteppedClock()) as sms:
+        step = partial(plan.at(sms._service).send, progress=False)
+        sent: dict[str, int] = {}
+        while True:
+            try:
+                campaign = step()
+            except CampaignStopped as stop:
+                campaign = stop.campaign
+            sent = sent or campaign.counts
+            if not campaign.counts.get("planned"):
+                break
+            step = partial(campaign.resume, progress=False)
+        campaign.reconcile(timeout="10min")
+        return Rehearsal(fault, sent, campaign.counts, check(sms))

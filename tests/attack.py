@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from typing import Any, TypeVar
 from unittest.mock import patch
 
 import pandas as pd
+import sqlalchemy as sa
 
 import clicknb as cn
 from clicknb import testing
@@ -97,6 +99,57 @@ def meddle(sms: cn.Account, act: Callable[[str], None]) -> None:
     """Let somebody act around every call of the connections that this account opens from now on."""
     connect = sms._service.connect
     sms._service = replace(sms._service, connect=lambda count: Meddler(connect(count), act))
+
+
+class Crash(BaseException):
+    """Nothing that anybody expects: here the process ends."""
+
+
+class Tripwire:
+    """Counts the steps and raises an error at one of them; if it lasts, at all later ones too."""
+
+    def __init__(self, at: int = 0, error: BaseException | None = None, *, lasting: bool = False) -> None:
+        self.steps = 0
+        self.error = error
+        self._at = at
+        self._lasting = lasting
+
+    def step(self, _what: str = "") -> None:
+        self.steps += 1
+        if self.error is not None and (self.steps == self._at or (self._lasting and self.steps > self._at)):
+            raise self.error
+
+
+@contextmanager
+def under_sqlite(step: Callable[[str], None]) -> Iterator[None]:
+    """Have each statement and each commit of every ledger that is opened in the block counted as a step."""
+
+    class Cursor(sqlite3.Cursor):
+        def execute(self, statement: str, *values: Any) -> sqlite3.Cursor:
+            step(statement)
+            return super().execute(statement, *values)
+
+        def executemany(self, statement: str, values: Any) -> sqlite3.Cursor:
+            step(statement)
+            return super().executemany(statement, values)
+
+    class Connection(sqlite3.Connection):
+        def cursor(self, *_: Any) -> sqlite3.Cursor:
+            return super().cursor(Cursor)
+
+        def commit(self) -> None:
+            step("before commit")
+            super().commit()
+            step("after commit")
+
+    def connect(_dialect: Any, _record: Any, _arguments: Any, options: dict[str, Any]) -> None:
+        options["factory"] = Connection
+
+    sa.event.listen(sa.Engine, "do_connect", connect)
+    try:
+        yield
+    finally:
+        sa.event.remove(sa.Engine, "do_connect", connect)
 
 
 def run_cell(sms: cn.Account, count: int) -> cn.Campaign:

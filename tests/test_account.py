@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 import clicknb as cn
 from clicknb import testing
-from clicknb.errors import AlreadySent, ConfigError, InvalidInput
+from clicknb.errors import AlreadySent, ClicknbError, ConfigError, InvalidInput, LedgerError
 
 
 @pytest.fixture
@@ -187,3 +189,122 @@ def test_a_ledger_belongs_to_one_account(tmp_path):
             testing.account(other, ledger=ledger),
         ):
             pass
+
+
+PEOPLE = pd.DataFrame({"to": ["447700900001", "447700900002", "447700900003"]}, index=list("abc"))
+
+
+def test_a_batch_returns_the_rows_of_its_own_plan_in_their_order(sms):
+    sms.send_batch(PEOPLE, to="to", text="Hi", name="x", progress=False)
+    later = PEOPLE.iloc[[2, 0]].set_axis(["p", "q"])
+    sent = sms.send_batch(later, to="to", text="Hi", name="x", progress=False)
+    assert sent.index.tolist() == ["p", "q"]
+    assert sent["to"].tolist() == ["447700900003", "447700900001"]
+    assert [str(dtype) for dtype in sent.dtypes] == [str(dtype) for dtype in cn.frames.SENDS.values()]
+    assert sms.campaign("x").counts == {"accepted": 3}
+
+
+def test_a_dear_message_is_ended_by_the_gateway(sms):
+    sent = sms.send("447700900123", "Hello", max_credits=0.01)
+    sms._service.clock.sleep(24 * 3600)
+    assert sms.statuses(sent["apimsgid"])["status"].tolist() == ["009"]
+
+
+def test_a_campaign_may_share_requests():
+    with testing.server() as server, testing.account(server) as sms:
+        sent = sms.send_batch(PEOPLE, to="to", text="Hi", name="x", mode="list", progress=False)
+        assert sent["state"].tolist() == ["accepted"] * 3
+        assert sent["climsgid"].nunique() == 1
+        assert testing.check(sms, server.gateway.messages).ok
+
+
+def test_a_plan_above_its_budget_sends_nothing(sms):
+    with pytest.raises(InvalidInput, match="budget"):
+        sms.send_batch(PEOPLE, to="to", text="Hi", name="x", budget=0.1, progress=False)
+    assert sms.balance() == 1000.0
+
+
+def test_a_ledger_belongs_to_one_account_at_one_gateway(tmp_path):
+    settings = {"password": "p", "ledger": tmp_path / "l.sqlite"}
+    with cn.connect(user="me", api_id="1", **settings):
+        pass
+    with cn.connect(user="me", api_id=1, **settings):
+        pass
+    for other in ({"user": "you"}, {"api_id": "2"}, {"base_url": "https://sms.invalid"}):
+        with pytest.raises(LedgerError, match="belongs to"):
+            cn.connect(**{"user": "me", "api_id": "1", **settings, **other})
+
+
+def test_each_account_and_gateway_has_a_ledger_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    for user, url in (("me", "https://sms.invalid"), ("me", "http://127.0.0.1:8080"), ("you", "https://sms.invalid")):
+        with cn.connect(user=user, password="p", api_id="1", base_url=url) as sms:
+            assert url.removeprefix("https://") in repr(sms)
+    names = sorted(path.name for path in (tmp_path / ".clicknb").glob("*.sqlite"))
+    assert names == ["me-1-127.0.0.1_8080.sqlite", "me-1-sms.invalid.sqlite", "you-1-sms.invalid.sqlite"]
+
+
+def test_a_closed_account_says_so(tmp_path):
+    for sms in (cn.sandbox(), cn.sandbox(tmp_path)):
+        sms.close()
+        sms.close()
+        assert "closed" in repr(sms)
+        assert "closed" in sms._repr_html_()
+        for call in (
+            sms.balance,
+            sms.campaigns,
+            lambda sms=sms: sms.send("447700900123", "Hi"),
+            lambda sms=sms: sms.statuses("0" * 32),
+            lambda sms=sms: sms.gateway.ping(),
+            lambda sms=sms: sms.plan(PEOPLE, to="to", text="Hi", name="x"),
+        ):
+            with pytest.raises(ClicknbError, match=r"account was closed.*Nothing was sent"):
+                call()
+
+
+@dataclass
+class Copy:
+    """A message as the gateway might have recorded it."""
+
+    climsgid: str
+    to: str
+    text: str
+
+
+def judged(sms, **change):
+    """What the judge says if the gateway's record of the first message were another one."""
+    copies = [Copy(message.climsgid, message.to, message.text) for message in sms._box.messages]
+    for name, value in change.items():
+        setattr(copies[0], name, value)
+    return testing.check(sms, copies)
+
+
+def test_the_judge_finds_each_kind_of_difference(sms):
+    sms.send_batch(PEOPLE, to="to", text="Hi", name="x", progress=False)
+    assert testing.check(sms).ok
+    assert repr(testing.check(sms)) == "<Verdict: 3 accepted; nothing lost, doubled or changed>"
+    first = sms._box.messages[0].climsgid
+    assert judged(sms, text="Ho").wrong_text == [first]
+    assert judged(sms, to="447700900009").wrong_number == [first]
+    assert judged(sms, climsgid="other").unrecorded == ["other"]
+    assert judged(sms, climsgid="other").lost == [first]
+    assert testing.check(sms, sms._box.messages[1:]).lost == [first]
+    assert testing.check(sms, [*sms._box.messages, sms._box.messages[0]]).doubled == [first]
+
+
+def test_the_judge_counts_messages_that_no_campaign_sent(sms):
+    sms.send("447700900001", "Hi")
+    sms.gateway.sendmsg(["447700900001", "447700900002"], "Hi")
+    verdict = testing.check(sms)
+    assert verdict.ok
+    assert verdict.strangers == 2
+    assert repr(verdict) == "<Verdict: 3 accepted, 2 of them from elsewhere; nothing lost, doubled or changed>"
+
+
+def test_the_judge_looks_at_what_a_user_sees(sms):
+    sms.send_batch(PEOPLE, to="to", text="Hi", name="x", progress=False)
+    first = sms._box.messages[0].climsgid
+    with sms._service.ledger._writing() as connection:
+        connection.exec_driver_sql("UPDATE rows SET skipped = 'cancelled' WHERE id = (SELECT min(id) FROM rows)")
+    assert sms.campaign("x").sends["state"].tolist() == ["skipped", "accepted", "accepted"]
+    assert testing.check(sms).unrecorded == [first]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from functools import cache
 from itertools import count
@@ -13,14 +13,15 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 from clicknb import testing
 from clicknb.errors import CampaignStopped, LedgerError
 from clicknb.sandbox import Gateway, Response, faults, serve
 from tests.attack import (
     NAME,
+    Crash,
     Recorder,
+    Tripwire,
     assert_recovers,
     in_doubt,
     in_process,
@@ -29,61 +30,11 @@ from tests.attack import (
     people,
     run_cell,
     some,
+    under_sqlite,
 )
 
 MESSAGES = 50
 CONNECTIONS = 4
-
-
-class Crash(BaseException):
-    """Nothing that anybody expects."""
-
-
-class Tripwire:
-    """Counts the steps and raises an error at one of them; if it lasts, at all later ones too."""
-
-    def __init__(self, at: int = 0, error: BaseException | None = None, *, lasting: bool = False) -> None:
-        self.steps = 0
-        self.error = error
-        self._at = at
-        self._lasting = lasting
-
-    def step(self, _what: str = "") -> None:
-        self.steps += 1
-        if self.error is not None and (self.steps == self._at or (self._lasting and self.steps > self._at)):
-            raise self.error
-
-
-@contextmanager
-def under_sqlite(step: Callable[[str], None]) -> Iterator[None]:
-    """Have each statement and each commit of every ledger that is opened in the block counted as a step."""
-
-    class Cursor(sqlite3.Cursor):
-        def execute(self, statement: str, *values: Any) -> sqlite3.Cursor:
-            step(statement)
-            return super().execute(statement, *values)
-
-        def executemany(self, statement: str, values: Any) -> sqlite3.Cursor:
-            step(statement)
-            return super().executemany(statement, values)
-
-    class Connection(sqlite3.Connection):
-        def cursor(self, *_: Any) -> sqlite3.Cursor:
-            return super().cursor(Cursor)
-
-        def commit(self) -> None:
-            step("before commit")
-            super().commit()
-            step("after commit")
-
-    def connect(_dialect: Any, _record: Any, _arguments: Any, options: dict[str, Any]) -> None:
-        options["factory"] = Connection
-
-    sa.event.listen(sa.Engine, "do_connect", connect)
-    try:
-        yield
-    finally:
-        sa.event.remove(sa.Engine, "do_connect", connect)
 
 
 def attack_ledger(wire: Tripwire, gateway: Gateway, directory: Path) -> None:

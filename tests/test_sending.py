@@ -230,3 +230,39 @@ def test_the_reason_of_a_doubt_is_kept_without_numbers():
         sent = sms.send("27999400003", "Hi")
         assert sent["error"].tolist() == ["the reply was lost: the connection failed"]
         assert issubclass(InDoubt, cn.ClicknbError)
+
+
+def test_a_campaign_in_the_background_is_paused_and_resumed():
+    with testing.server() as server, testing.account(server, rate=50.0) as sms:
+        campaign = plan(sms).send(background=True)
+        campaign.pause()
+        with pytest.raises(CampaignStopped, match="paused by the user"):
+            campaign.wait("30s")
+        assert campaign.counts["planned"] > 0
+        campaign.resume(progress=False)
+        assert campaign.counts == {"accepted": 30}
+        assert testing.check(sms, server.gateway.messages).ok
+
+
+def test_an_error_in_the_background_reaches_whoever_waits():
+    with testing.server(credits=1) as server, testing.account(server) as sms:
+        campaign = plan(sms).send(background=True)
+        with pytest.raises(CampaignStopped, match="No Credit Left"):
+            campaign.wait("30s")
+
+
+@pytest.mark.parametrize("fault", testing.FAULTS)
+def test_a_rehearsal_proves_the_promise_and_sends_nothing(fault):
+    with cn.sandbox() as sms:
+        before = sms.balance()
+        rehearsal = plan(sms).rehearse(fault)
+        assert rehearsal.verdict.ok
+        assert sum(rehearsal.settled.values()) == 30
+        assert "nothing lost, doubled or changed" in repr(rehearsal)
+        assert sms.balance() == before
+        assert sms.campaigns().empty
+
+
+def test_a_rehearsal_that_there_is_not_names_those_that_there_are():
+    with cn.sandbox() as sms, pytest.raises(cn.errors.InvalidInput, match="lost replies"):
+        plan(sms).rehearse("bad luck")

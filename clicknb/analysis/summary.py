@@ -190,13 +190,12 @@ def summary(frame: pd.DataFrame, by: str | list[str] | None = None) -> pd.DataFr
 def _keys(frame: pd.DataFrame, by: object) -> list[str]:
     """Read the columns to group by."""
     keys = [by] if isinstance(by, str) else [] if by is None else list(by) if isinstance(by, Sequence) else [by]
-    for number, key in enumerate(keys):
-        if not isinstance(key, str) or key not in frame.columns or key in keys[:number]:
-            again = "The column is named twice" if key in keys[:number] else "There is no such column"
-            checks.refuse(
-                f"{again} to group by: {checks.described(key)}.", f"There are {', '.join(map(str, frame.columns))}."
-            )
-    return [str(key) for key in keys]
+    there = ", ".join(map(str, frame.columns))
+    for key in keys:
+        if not isinstance(key, str) or key not in frame.columns:
+            message = f"There is no column {checks.described(key)} to group by; there are {there}."
+            raise InvalidInput(message)
+    return list(dict.fromkeys(keys))
 
 
 def _facts(rows: pd.DataFrame) -> pd.DataFrame:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -49,9 +51,10 @@ class Campaign:
     ['delivered', 'delivered']
     """
 
-    def __init__(self, service: Service, name: str, campaign_id: str) -> None:
+    def __init__(self, service: Service, name: str, campaign_id: str, work: Future[Campaign] | None = None) -> None:
         self._service = service
         self._id = campaign_id
+        self._work = work
         self.name = name
 
     # the record
@@ -164,10 +167,33 @@ class Campaign:
             allowed = ", ".join(sorted(RESENDABLE))
             message = f"resend takes {allowed}, not {', '.join(sorted(wrong))}. Nothing was sent."
             raise InvalidInput(message)
+        self._service.ledger.stop(self._id, "")
         return execute(self._service, self.name, self._id, resend=states, takeover=takeover, progress=progress)
 
+    def pause(self) -> Campaign:
+        """Let nothing more leave, also where another thread or program is sending; ``resume`` goes on."""
+        self._service.ledger.stop(self._id, "paused by the user")
+        return self
+
+    def wait(self, timeout: float | str | timedelta | None = None) -> Campaign:
+        """Wait for a campaign that was sent with ``background=True``.
+
+        Raises
+        ------
+        TimeoutError
+            It is still being sent.
+        CampaignStopped
+            Sending stopped before the end, with the reason.
+        """
+        if self._work is not None:
+            self._work.result(None if timeout is None else seconds(timeout))
+        return self
+
     def cancel(self) -> Campaign:
-        """Take planned messages out of the queue, and stop those that the gateway still holds."""
+        """Take planned messages out of the queue for good, and stop those that the gateway still holds.
+
+        What is ``unknown`` cannot be stopped; reconcile it first.
+        """
         track.cancel(self._service, self._id)
         return self
 
@@ -222,6 +248,20 @@ class Campaign:
         return display.panel(f"Campaign {self.name}", self._facts(), self._note())
 
 
+def in_background(work: Callable[[], Campaign]) -> Future[Campaign]:
+    """Run some work in a thread of its own, which ends with the program."""
+    future: Future[Campaign] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:  # noqa: BLE001  whoever waits for the campaign gets it
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="clicknb-campaign", daemon=True).start()
+    return future
+
+
 def _counts(values: pd.Series[Any]) -> list[tuple[str, str]]:
     """Count values, the most frequent first."""
     return [(str(value), f"{count:,}") for value, count in values.value_counts().items()]
@@ -253,7 +293,6 @@ def execute(
     ledger = service.ledger
     campaign = Campaign(service, name, campaign_id)
     ledger.abandon(campaign_id, service.clock.now())
-    ledger.stop(campaign_id, "")
     allowed = service.allow
     messages = [
         message

@@ -8,10 +8,7 @@ over.
 
 from __future__ import annotations
 
-import os
-import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -20,11 +17,9 @@ from typing import Any
 import pandas as pd
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
-from sqlalchemy.pool import StaticPool
 
 from clicknb.campaign import schema
 from clicknb.campaign.schema import (
-    SCHEMA_VERSION,
     Attempt,
     Event,
     Intent,
@@ -40,16 +35,15 @@ from clicknb.campaign.schema import (
     prices,
     rows,
 )
-from clicknb.errors import LedgerError
+from clicknb.campaign.store import Conflict, Store
+from clicknb.errors import CampaignError, LedgerError
 from clicknb.gateway.codes import FINAL
-
-_CONTENT = ("key", "to", "sender", "text", "encoding", "parts", "options")
 
 _MOST_PARAMETERS = 500
 """Values in one question to the database."""
 
 
-class Ledger:
+class Ledger(Store):
     """The record of one account's campaigns.
 
     Parameters
@@ -63,15 +57,12 @@ class Ledger:
     Raises
     ------
     LedgerError
-        The file cannot be opened, is no ledger, belongs to another account, or comes from a newer version.
+        The file cannot be opened, is damaged, is no ledger, belongs to another account, or comes from a newer version.
     """
 
     def __init__(self, path: Path | None = None, *, owner: str = "") -> None:
-        self.path = path
-        self._lock = threading.RLock()
-        self._engine = _engine(path)
+        super().__init__(path)
         try:
-            self._prepare()
             self._belong_to(owner)
         except LedgerError:
             self.close()
@@ -79,10 +70,6 @@ class Ledger:
 
     def __repr__(self) -> str:
         return f"<Ledger {self.path.name if self.path else 'in memory'}>"
-
-    def close(self) -> None:
-        """Release the file."""
-        self._engine.dispose()
 
     # campaigns
 
@@ -139,12 +126,13 @@ class Ledger:
         )
         labels = {row["label"] for row in new}
         with self._writing() as connection:
+            _refuse_if_purged(connection, campaign_id)
             stale = [{"stale": row_id} for row_id, label in connection.execute(left_out).all() if label in labels]
             if stale:
                 connection.execute(sa.delete(rows).where(rows.c.id == sa.bindparam("stale")), stale)
             connection.execute(
                 statement.on_conflict_do_update(index_elements=["campaign_id", "key"], set_=place),
-                [{**row, "campaign_id": campaign_id} for row in new],
+                [{**row, "campaign_id": campaign_id, "seal": schema.seal(campaign_id, row)} for row in new],
             )
 
     def recorded(self, campaign_id: str) -> dict[str, Recorded]:
@@ -170,14 +158,22 @@ class Ledger:
     def messages(self, campaign_id: str, states: Iterable[str]) -> list[Message]:
         """List the rows in some states, in the order in which they were recorded."""
         query = (
-            sa.select(rows.c.id, *(rows.c[name] for name in _CONTENT), schema.TRIES)
+            sa.select(rows.c.seal, rows.c.id, *(rows.c[name] for name in (*schema.CONTENT, "options")), schema.TRIES)
             .select_from(schema.with_telling_attempt())
             .where(rows.c.campaign_id == campaign_id, schema.STATE.element.in_(list(states)))
             .order_by(rows.c.id)
         )
         with self._reading() as connection:
             found: Sequence[Any] = connection.execute(query).all()
-        return [Message(*row) for row in found]
+        broken = sum(row.seal != schema.seal(campaign_id, row._mapping) for row in found)
+        if broken:
+            message = (
+                f"The ledger {self.path or 'in memory'} is damaged: {broken:,} of {len(found):,} messages are not as "
+                "they were planned. None was sent now. Move it away and restore a backup; without one, keep the file "
+                "and start a new ledger."
+            )
+            raise LedgerError(message)
+        return [Message(*row[1:]) for row in found]
 
     def withdraw(self, campaign_id: str, reason: str) -> None:
         """Take what was not sent out of the queue for good, also that of a sender at work."""
@@ -225,6 +221,7 @@ class Ledger:
                 return found.id, found.state
             number = connection.execute(sa.select(sa.func.count()).where(mine)).scalar_one() + 1
             values = {**row, "campaign_id": campaign_id, "key": f"{row['to']}#{number}"}
+            values["seal"] = schema.seal(campaign_id, values)
             return connection.execute(sa.insert(rows).values(values).returning(rows.c.id)).scalar_one(), "planned"
 
     # attempts
@@ -249,7 +246,7 @@ class Ledger:
                 if reason := connection.execute(stopped).scalar_one():
                     return str(reason)
                 connection.execute(sa.insert(attempts), [schema.opened(intent) for intent in intents])
-        except sa.exc.IntegrityError:
+        except Conflict:
             with self._writing() as connection:
                 self._settle(connection, outcomes)
             return "another program is sending this campaign at this moment"
@@ -361,21 +358,6 @@ class Ledger:
         with self._writing() as connection:
             connection.execute(statement.on_conflict_do_update(index_elements=["country"], set_=values))
 
-    # the file
-
-    def _prepare(self) -> None:
-        with self._writing() as connection:
-            version = connection.exec_driver_sql("PRAGMA user_version").scalar() or 0
-            if version == 0:
-                schema.metadata.create_all(connection)
-                connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        if version > SCHEMA_VERSION:
-            message = (
-                f"The ledger {self.path} was written by a newer clicknb (schema {version}; this one reads "
-                f"{SCHEMA_VERSION}). Nothing was changed. Upgrade clicknb."
-            )
-            raise LedgerError(message)
-
     def _belong_to(self, owner: str) -> None:
         if not owner:
             return
@@ -390,39 +372,16 @@ class Ledger:
             )
             raise LedgerError(message)
 
-    def _frame(self, query: sa.Select[Any]) -> pd.DataFrame:
-        with self._reading() as connection:
-            return pd.DataFrame(connection.execute(query).all(), columns=list(query.selected_columns.keys()))
 
-    @contextmanager
-    def _reading(self) -> Iterator[sa.Connection]:
-        with self._transaction(write=False) as connection:
-            yield connection
-
-    @contextmanager
-    def _writing(self) -> Iterator[sa.Connection]:
-        with self._transaction(write=True) as connection:
-            yield connection
-
-    @contextmanager
-    def _transaction(self, *, write: bool) -> Iterator[sa.Connection]:
-        reason = ""
-        try:
-            with self._lock, self._engine.connect() as plain:
-                connection = plain.execution_options(write=write)
-                with connection.begin():
-                    yield connection
-        except sa.exc.IntegrityError:
-            raise
-        except sa.exc.DBAPIError as error:
-            reason = str(error.orig)
-        if reason:
-            message = (
-                f"The ledger {self.path or 'in memory'} could not be {'written' if write else 'read'}: {reason}. "
-                "Nothing more is sent without it; what was on its way is settled by resuming the campaign. Check the "
-                "disk and the file, then try again."
-            )
-            raise LedgerError(message)
+def _refuse_if_purged(connection: sa.Connection, campaign_id: str) -> None:
+    """Refuse new rows where it is forgotten who has had a message."""
+    at = connection.execute(sa.select(campaigns.c.purged_at).where(campaigns.c.id == campaign_id)).scalar()
+    if at is not None:
+        message = (
+            f"The numbers of this campaign were purged on {moment(at):%d %B %Y}, so nobody can tell who has had its "
+            "message. Nothing was sent. Give the campaign a new name."
+        )
+        raise CampaignError(message)
 
 
 def _seen(*conditions: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
@@ -433,42 +392,3 @@ def _seen(*conditions: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
 
 def _one(row_id: int | None) -> sa.ColumnElement[bool]:
     return sa.true() if row_id is None else rows.c.id == row_id
-
-
-def _engine(path: Path | None) -> sa.Engine:
-    """Open SQLite with the durability that the promise needs: write-ahead log, every commit flushed to the disk."""
-    if path is None:
-        engine = sa.create_engine(
-            "sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False}, hide_parameters=True
-        )
-    else:
-        _create_private(path)
-        engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)), hide_parameters=True)
-
-    @sa.event.listens_for(engine, "connect")
-    def _configure(connection: Any, _: object) -> None:
-        connection.isolation_level = None  # transactions are begun below, explicitly
-        connection.execute("PRAGMA busy_timeout = 10000")
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-
-    @sa.event.listens_for(engine, "begin")
-    def _begin(connection: sa.Connection) -> None:
-        write = connection.get_execution_options().get("write", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
-
-    return engine
-
-
-def _create_private(path: Path) -> None:
-    """Make the file before SQLite does, so that only its owner can ever read the numbers in it."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    except OSError as error:
-        reason = error.strerror
-    else:
-        return
-    message = f"The ledger {path} cannot be opened: {reason}. Nothing was sent. Choose another place with ledger=."
-    raise LedgerError(message)

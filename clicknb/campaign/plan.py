@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import cached_property
-from typing import Any, Literal
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
 from clicknb import display, frames
 from clicknb.campaign import record
-from clicknb.campaign.campaign import Campaign, execute
+from clicknb.campaign.campaign import Campaign, execute, in_background
 from clicknb.campaign.schema import Recorded, micro, micro_credits
 from clicknb.campaign.service import Service
 from clicknb.errors import AlreadySent, CampaignError, ConfirmationNeeded, ContentChanged, InvalidInput, TransportError
@@ -25,6 +25,9 @@ from clicknb.gateway.parameters import SendOptions, encode
 from clicknb.messages import recipients
 from clicknb.messages.template import Template
 from clicknb.messages.text import parts
+
+if TYPE_CHECKING:
+    from clicknb.testing import Rehearsal
 
 logger = logging.getLogger(__name__)
 
@@ -107,7 +110,13 @@ class Plan:
         return f"{digest[:4]}-{digest[4:]}"
 
     def send(
-        self, confirm: str | None = None, *, at: datetime | None = None, takeover: bool = False, progress: bool = True
+        self,
+        confirm: str | None = None,
+        *,
+        at: datetime | None = None,
+        background: bool = False,
+        takeover: bool = False,
+        progress: bool = True,
     ) -> Campaign:
         """Send what is planned, once; running it again sends only what was never sent.
 
@@ -118,6 +127,8 @@ class Plan:
         at
             When the gateway shall deliver, with a time zone and at most seven days ahead; now if None. The gateway
             keeps what it has accepted until then, and ``campaign.cancel()`` stops it.
+        background
+            Return at once and send in a thread; ``campaign.wait()``, ``pause()`` and ``cancel()`` do what they say.
         takeover
             Send although another program seems to be sending this campaign, where that cannot be told for certain.
         progress
@@ -155,10 +166,35 @@ class Plan:
         campaign_id = self._open()
         self._refuse_changes(ledger.recorded(campaign_id))
         ledger.add(campaign_id, self._records(options))
+        ledger.stop(campaign_id, "")
         keys = set(self._keys)
-        return execute(
-            self._service, self.name, campaign_id, lambda row: row.key in keys, takeover=takeover, progress=progress
-        )
+        send = partial(execute, self._service, self.name, campaign_id, lambda row: row.key in keys, takeover=takeover)
+        if background:
+            return Campaign(self._service, self.name, campaign_id, in_background(partial(send, progress=False)))
+        return send(progress=progress)
+
+    def rehearse(self, fault: str = "lost replies") -> Rehearsal:
+        """Send this plan to a fresh sandbox where something goes wrong, and compare what arrived with the record.
+
+        Nothing leaves this machine, and the campaign itself stays as it is.
+
+        Parameters
+        ----------
+        fault
+            Such as ``"lost replies"`` or ``"broken connections"``; ``clicknb.testing.FAULTS`` has all.
+
+        Examples
+        --------
+        >>> import clicknb as cn
+        >>> people = pd.DataFrame({"mobile": [f"4477009001{n:02d}" for n in range(40)]})
+        >>> cn.sandbox().plan(people, to="mobile", text="Hello", name="greeting").rehearse("lost replies").verdict.ok
+        True
+        """
+        return self._service.rehearse(self, fault)
+
+    def at(self, service: Service) -> Plan:
+        """Make the same plan for another account."""
+        return Plan(service, self._frame, self._options, None)
 
     def sends(self) -> pd.DataFrame:
         """Show what became of the rows of this plan, in its order and with its index (``clicknb.frames.SENDS``)."""
@@ -175,6 +211,7 @@ class Plan:
         (row,) = self._records(self._wire_options(None))
         row_id, state = ledger.claim(campaign_id, row, since, again=again)
         if state == "planned":
+            ledger.stop(campaign_id, "")
             execute(self._service, self.name, campaign_id, lambda row: row.row_id == row_id, progress=False)
         else:
             message = (
@@ -216,7 +253,7 @@ class Plan:
         campaign_id = self._service.ledger.campaign_id(self.name)
         known = {} if campaign_id is None else self._service.ledger.recorded(campaign_id)
         new = [key not in known or known[key].state == "planned" for key in self._keys]
-        return self.to_send.loc[pd.array(new, dtype="bool")]
+        return self.to_send.loc[pd.Series(new, self.to_send.index, dtype="bool").to_numpy()]
 
     def _refuse_overspending(self) -> None:
         budget, cost = self._options.budget, self._new()["credits_low"].sum()

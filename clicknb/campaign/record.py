@@ -11,6 +11,7 @@ import pandas as pd
 
 from clicknb import frames
 from clicknb.campaign.ledger import Ledger
+from clicknb.errors import LedgerError
 from clicknb.gateway import codes
 
 
@@ -33,8 +34,12 @@ def _plain(value: Any) -> Any:
 
 def index(labels: Iterable[str], names: str) -> pd.Index[Any]:
     """Read an index back from its labels and its names, both as JSON."""
-    values = [_value(json.loads(text)) for text in labels]
-    called = [_value(name) for name in json.loads(names)]
+    try:
+        values = [_value(json.loads(text)) for text in labels]
+        called = [_value(name) for name in json.loads(names)]
+    except (ValueError, TypeError, KeyError):
+        message = "The ledger is damaged: the label of a row cannot be read. Nothing was sent. Restore a backup."
+        raise LedgerError(message) from None
     if len(called) > 1 and all(isinstance(value, tuple) and len(value) == len(called) for value in values):
         return pd.MultiIndex.from_tuples(values, names=called)
     if not values:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -16,24 +17,51 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST = 253_402_300_799_999_999  # the end of the year 9999
+_MOST_MONEY = 10**15  # a thousand million credits
+
+APPLICATION_ID = 0x636C6B6E
+"""What makes an SQLite file a ledger: "clkn"."""
 
 SCHEMA_VERSION = 1
 
+MIGRATIONS: dict[int, tuple[str, ...]] = {}
+"""The statements that lead to each version from the one before."""
+
 metadata = sa.MetaData()
+
+
+def _number(name: str, least: int, most: int, *, nullable: bool = True) -> sa.Column[int]:
+    """Make a column of whole numbers; its constraint lets SQLite find a damaged value."""
+    within = sa.CheckConstraint(f'"{name}" BETWEEN {least} AND {most}')
+    return sa.Column(name, sa.Integer, within, nullable=nullable)
+
+
+def _time(name: str, *, nullable: bool = True) -> sa.Column[int]:
+    return _number(name, 0, _LAST, nullable=nullable)
+
+
+def _money(name: str) -> sa.Column[int]:
+    return _number(name, -_MOST_MONEY, _MOST_MONEY)
+
+
+_ATTEMPT_STATES = ("sending", "accepted", "rejected", "unknown", "absent", "returned")
 
 campaigns = sa.Table(
     "campaigns",
     metadata,
     sa.Column("id", sa.Text, primary_key=True),
     sa.Column("name", sa.Text, nullable=False, unique=True),
-    sa.Column("started_at", sa.Integer, nullable=False),
+    _time("started_at", nullable=False),
     sa.Column("index_names", sa.Text, nullable=False, default="[null]"),
     sa.Column("stopped", sa.Text, nullable=False, default=""),
     sa.Column("mode", sa.Text, nullable=False, default="each"),
-    sa.Column("budget", sa.Integer),
+    _money("budget"),
+    _time("purged_at"),
+    sqlite_strict=True,
 )
 
-owners = sa.Table("owners", metadata, sa.Column("owner", sa.Text, primary_key=True))
+owners = sa.Table("owners", metadata, sa.Column("owner", sa.Text, primary_key=True), sqlite_strict=True)
 
 rows = sa.Table(
     "rows",
@@ -48,12 +76,14 @@ rows = sa.Table(
     sa.Column("sender", sa.Text),
     sa.Column("text", sa.Text),
     sa.Column("encoding", sa.Text),
-    sa.Column("parts", sa.Integer),
-    sa.Column("estimated", sa.Integer),
+    _number("parts", 0, 1000),
+    _money("estimated"),
     sa.Column("variant", sa.Text),
     sa.Column("options", sa.Text, nullable=False, default="{}"),
     sa.Column("skipped", sa.Text),
+    sa.Column("seal", sa.Text, nullable=False, default=""),
     sa.UniqueConstraint("campaign_id", "key"),
+    sqlite_strict=True,
 )
 
 attempts = sa.Table(
@@ -62,13 +92,14 @@ attempts = sa.Table(
     sa.Column("row_id", sa.Integer, sa.ForeignKey("rows.id"), primary_key=True),
     sa.Column("attempt", sa.Integer, primary_key=True),
     sa.Column("climsgid", sa.Text, nullable=False, index=True),
-    sa.Column("state", sa.Text, nullable=False),
-    sa.Column("submitted_at", sa.Integer, nullable=False),
-    sa.Column("answered_at", sa.Integer),
+    sa.Column("state", sa.Text, sa.CheckConstraint(f"state IN {_ATTEMPT_STATES}"), nullable=False),
+    _time("submitted_at", nullable=False),
+    _time("answered_at"),
     sa.Column("apimsgid", sa.Text, index=True),
     sa.Column("error_code", sa.Text),
     sa.Column("error", sa.Text),
-    sa.Column("checked_at", sa.Integer),
+    _time("checked_at"),
+    sqlite_strict=True,
 )
 
 events = sa.Table(
@@ -79,19 +110,24 @@ events = sa.Table(
     sa.Column("attempt", sa.Integer, nullable=False),
     sa.Column("apimsgid", sa.Text, nullable=False),
     sa.Column("status", sa.Text, nullable=False),
-    sa.Column("charge", sa.Integer),
-    sa.Column("at", sa.Integer, nullable=False),
+    _money("charge"),
+    _time("at", nullable=False),
     sa.Column("source", sa.Text, nullable=False),
     sa.UniqueConstraint("row_id", "attempt", "apimsgid", "status", "at", "source"),
+    sqlite_strict=True,
 )
 
 prices = sa.Table(
     "prices",
     metadata,
     sa.Column("country", sa.Text, primary_key=True),
-    sa.Column("charge", sa.Integer),
-    sa.Column("asked_at", sa.Integer, nullable=False),
+    _money("charge"),
+    _time("asked_at", nullable=False),
+    sqlite_strict=True,
 )
+
+CONTENT = ("key", "to", "sender", "text", "encoding", "parts")
+"""What a row sends, besides its options."""
 
 _RANK = sa.case({"accepted": 3, "sending": 2, "unknown": 1}, value=attempts.c.state, else_=0)
 _MOST_ATTEMPTS = 1_000_000
@@ -206,6 +242,15 @@ def climsgid(campaign_id: str, key: str, attempt: int) -> str:
     """
     name = f"{key}\x1f{attempt}".encode()
     return hmac.new(campaign_id.encode(), name, hashlib.sha256).hexdigest()[:32]
+
+
+def seal(campaign_id: str, row: Mapping[str, Any]) -> str:
+    """Derive 16 hexadecimal digits from what a row sends to whom: a row that does not match them is never sent.
+
+    SQLite does not notice a bit that flips inside a text or a number.
+    """
+    values = [campaign_id, *(str(row[name]) for name in CONTENT), row.get("options", "{}")]
+    return hashlib.sha256(repr(values).encode()).hexdigest()[:16]
 
 
 def micro(value: datetime) -> int:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from clicknb.campaign.ledger import Ledger
 from clicknb.clock import Clock
 from clicknb.gateway.client import Clickatell
 from clicknb.gateway.transport import Exchange
+
+if TYPE_CHECKING:
+    from clicknb.campaign.plan import Plan
+    from clicknb.testing import Rehearsal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +24,8 @@ class Service:
     ----------
     connect
         Opens that many connections to the gateway.
+    rehearse
+        Sends a plan to a fresh sandbox with a fault of some name, and judges the outcome.
     mint
         Makes the id of a new campaign from its name: random, or from the seed in a sandbox.
     live
@@ -35,6 +42,7 @@ class Service:
     ledger: Ledger
     clock: Clock
     connect: Callable[[int], Exchange]
+    rehearse: Callable[[Plan, str], Rehearsal]
     mint: Callable[[str], str]
     live: bool
     rate: float | None

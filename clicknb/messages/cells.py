@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 
 import pandas as pd
 
+from clicknb.checks import described
 from clicknb.errors import InvalidInput
 
 _LONGEST_SHOWN = 30
@@ -31,8 +32,22 @@ def as_text(cells: pd.Series[Any]) -> pd.Series[str]:
         only_dates = bool((known == known.dt.normalize()).all())
         texts = cells.dt.strftime("%Y-%m-%d" if only_dates else "%Y-%m-%d %H:%M:%S").tolist()
     else:
-        texts = [cell_text(cell) for cell in cells.tolist()]
+        texts = [cell_text(cell) for cell in _readable(cells)]
     return text_series((text if isinstance(text, str) and text.strip() else None for text in texts), cells.index)
+
+
+def _readable(cells: pd.Series[Any]) -> list[Any]:
+    """Refuse cells that no spreadsheet has, which would go out as Python writes them."""
+    values = cells.tolist()
+    if cells.dtype != "object":
+        return values
+    if odd := [value for value in values if isinstance(value, Collection) and not isinstance(value, str)]:
+        message = (
+            f"{len(odd):,} cells of the column {cells.name!r} hold no text, number or date; the first holds "
+            f"{described(odd[0])}. Nothing was sent. Make texts of them first, such as with .str.decode or .str.join."
+        )
+        raise InvalidInput(message)
+    return values
 
 
 def text_series(texts: Iterable[str | None], index: pd.Index[Any]) -> pd.Series[str]:

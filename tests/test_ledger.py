@@ -1,0 +1,494 @@
+"""The ledger's file: one sender at a time, damage that is noticed, versions, copies and forgetting."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+import traceback
+from contextlib import closing
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import clicknb as cn
+from clicknb.campaign import lock, schema, store, upkeep
+from clicknb.campaign.ledger import Ledger
+from clicknb.clock import START
+from clicknb.errors import CampaignError, ClicknbError, InvalidInput, LedgerError
+
+PEOPLE = pd.DataFrame({"to": [f"44770090{number:04d}" for number in range(40)], "name": "Ann"})
+
+
+def plan(sms, name="x", people=PEOPLE, text="Hi {name}"):
+    return sms.plan(people, to="to", text=text, name=name)
+
+
+def half_sent(directory):
+    """Make a ledger of forty rows, of which twenty messages were sent and twenty are planned."""
+    with cn.sandbox(directory) as sms:
+        plan(sms).send(progress=False).track(progress=False)
+    path = directory / "ledger.sqlite"
+    other = sqlite3.connect(path)
+    with other:
+        other.execute("DELETE FROM events WHERE row_id > 20")
+        other.execute("DELETE FROM attempts WHERE row_id > 20")
+    other.close()
+    return path
+
+
+# one sender
+
+SENDER = """
+import sys, time
+from pathlib import Path
+from clicknb.campaign.lock import sending
+with sending(Path(sys.argv[1]), "c0ffee"):
+    print("locked", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def other(tmp_path):
+    command = [sys.executable, "-c", SENDER, str(tmp_path / "ledger.sqlite")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "locked\n"
+        yield process
+        process.kill()
+
+
+def test_a_second_sender_is_told_who_sends_and_is_free_to_once_that_one_is_killed(tmp_path, other):
+    path = tmp_path / "ledger.sqlite"
+    for takeover in (False, True):
+        with (
+            pytest.raises(CampaignError, match=rf"process {other.pid} on \S+, since 2"),
+            lock.sending(path, "c0ffee", takeover=takeover),
+        ):
+            pass
+    with lock.sending(path, "another campaign"):
+        pass
+    other.send_signal(signal.SIGKILL)
+    other.wait()
+    with lock.sending(path, "c0ffee"):
+        pass
+
+
+def test_a_lock_is_private_and_leaves_no_file_behind(tmp_path):
+    with lock.sending(tmp_path / "ledger.sqlite", "c0ffee"):
+        (file,) = tmp_path.iterdir()
+        assert file.stat().st_mode & 0o777 == 0o600
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_left_by_a_crash_is_taken_over_without_being_deleted(tmp_path):
+    with lock.sending(tmp_path / "ledger.sqlite", "c0ffee"):
+        (file,) = tmp_path.iterdir()
+    file.write_text("who knows")
+    with lock.sending(tmp_path / "ledger.sqlite", "c0ffee"):
+        assert str(os.getpid()) in file.read_text()
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_second_thread_of_the_same_program_is_refused_too(kept, tmp_path):
+    refused = []
+    with cn.sandbox(tmp_path if kept else None) as sms:
+        ledger = sms._service.ledger
+
+        def send():
+            try:
+                with ledger.sending("c0ffee"):
+                    pass
+            except CampaignError as error:
+                refused.append(str(error))
+
+        with ledger.sending("c0ffee"):
+            thread = threading.Thread(target=send)
+            thread.start()
+            thread.join()
+        send()
+    assert len(refused) == 1
+    assert f"process {os.getpid()} " in refused[0]
+
+
+def test_two_ledgers_in_memory_do_not_lock_each_other():
+    first, second = Ledger(), Ledger()
+    with first.sending("c0ffee"), second.sending("c0ffee"):
+        pass
+
+
+def test_only_one_of_many_threads_gets_the_lock(tmp_path):
+    path, inside, most = tmp_path / "ledger.sqlite", [], []
+
+    def send():
+        for _ in range(50):
+            try:
+                with lock.sending(path, "c0ffee"):
+                    inside.append(1)
+                    most.append(len(inside))
+                    inside.pop()
+            except CampaignError:
+                pass
+
+    threads = [threading.Thread(target=send) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(most) == {1}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks /proc/mounts")
+@pytest.mark.parametrize("kind", ["nfs4", "cifs", "fuse.sshfs"])
+def test_on_a_network_file_system_only_a_human_can_say_that_nobody_else_sends(kind, tmp_path, monkeypatch):
+    mounts = tmp_path / "mounts"
+    home = tmp_path / "my home"
+    home.mkdir()
+    mounts.write_text(f"/dev/a / ext4 rw 0 0\nserver:/a {str(home).replace(' ', chr(92) + '040')} {kind} rw 0 0\n")
+    monkeypatch.setattr(lock, "_MOUNTS", mounts)
+    with pytest.raises(CampaignError, match=f"{kind}.*takeover=True"), lock.sending(home / "l.sqlite", "c0ffee"):
+        pass
+    with lock.sending(home / "l.sqlite", "c0ffee", takeover=True):
+        pass
+    with lock.sending(tmp_path / "l.sqlite", "c0ffee"):
+        pass
+
+
+def test_a_file_system_without_locks_is_refused_unless_taken_over(tmp_path, monkeypatch):
+    def no_locks(_):
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr(lock, "_try_to_lock", no_locks)
+    with pytest.raises(CampaignError, match="without locks"), lock.sending(tmp_path / "l.sqlite", "c0ffee"):
+        pass
+    with lock.sending(tmp_path / "l.sqlite", "c0ffee", takeover=True):
+        pass
+
+
+# damage
+
+
+def damage(original, path, seed):
+    """Write a copy of a ledger with a byte flipped, or cut short."""
+    content = bytearray(original)
+    randomly = random.Random(seed)
+    place = randomly.randrange(len(content))
+    if seed % 4:
+        content[place] ^= randomly.randrange(1, 256)
+    else:
+        del content[place:]
+    path.write_bytes(content)
+
+
+def read_and_resume(sms, path):
+    """Read every frame of a ledger, then send what it has planned."""
+    with closing(Ledger(path)) as ledger:
+        sms._service = replace(sms._service, ledger=ledger)
+        campaign = sms.campaign("x")
+        frames = [campaign.sends, campaign.statuses, campaign.charges, campaign.events, campaign.outcomes]
+        assert len(frames[0]) == 40
+        campaign.resume(progress=False)
+
+
+def test_a_byte_flipped_or_lost_anywhere_sends_nothing_wrong_nothing_twice_and_loses_nothing_silently(tmp_path):
+    original = half_sent(tmp_path).read_bytes()
+    planned = [(to, "Hi Ann") for to in PEOPLE["to"][20:]]
+    refused = 0
+    for seed in range(200):
+        directory = tmp_path / str(seed)
+        directory.mkdir()
+        damage(original, directory / "ledger.sqlite", seed)
+        with cn.sandbox() as sms:
+            try:
+                read_and_resume(sms, directory / "ledger.sqlite")
+            except ClicknbError as error:
+                refused += 1
+                assert "44770090" not in str(error)
+                assert len(sms._box.messages) == 0, seed
+            else:
+                assert [(message.to, message.text) for message in sms._box.messages] == planned, seed
+    assert 40 < refused < 180
+
+
+def test_a_text_that_is_no_longer_what_was_planned_is_not_sent(tmp_path):
+    path = half_sent(tmp_path)
+    path.write_bytes(path.read_bytes().replace(b"Hi Ann", b"Hi Abn"))
+    with cn.sandbox() as sms:
+        with pytest.raises(LedgerError, match="20 of 20 messages are not as they were planned"):
+            read_and_resume(sms, path)
+        assert len(sms._box.messages) == 0
+
+
+def test_what_a_damaged_text_says_is_not_in_the_error(tmp_path):
+    path = half_sent(tmp_path)
+    path.write_bytes(path.read_bytes().replace(b"Hi Ann", b"Hi \xffnn"))
+    with cn.sandbox() as sms:
+        with pytest.raises(LedgerError, match="damaged") as caught:
+            read_and_resume(sms, path)
+        shown = "".join(traceback.format_exception(caught.value))
+        assert "Hi" not in shown
+        assert str(path) in shown
+
+
+def test_a_message_whose_attempt_was_lost_from_a_table_is_not_sent_again(tmp_path):
+    path = half_sent(tmp_path)
+    other = sqlite3.connect(path)
+    with other:  # rows 1 and 999 change places: what was sent to row 1 is then known by an index only
+        other.execute("PRAGMA writable_schema = ON")
+        other.execute(
+            "UPDATE sqlite_schema SET rootpage = (SELECT rootpage FROM sqlite_schema WHERE name = 'prices') "
+            "WHERE name = 'ix_attempts_climsgid'"
+        )
+    other.close()
+    with cn.sandbox() as sms:
+        with pytest.raises(LedgerError, match="damaged"):
+            read_and_resume(sms, path)
+        assert len(sms._box.messages) == 0
+
+
+def test_a_full_disk_stops_sending_and_what_was_recorded_stays(tmp_path, monkeypatch):
+    with cn.sandbox(tmp_path) as sms:
+        first = plan(sms, "x").send(progress=False)
+        many = PEOPLE.loc[[0] * 2000]
+        with sms._service.ledger.driver() as connection:
+            (pages,) = connection.execute("PRAGMA page_count").fetchone()
+            connection.execute(f"PRAGMA max_page_count = {pages + 2}")
+        sent = len(sms._box.messages)
+        with pytest.raises(LedgerError, match="the disk is full.*Free some space"):
+            sms.plan(many, to="to", text="{name}" * 20, name="y", duplicates="keep").send(progress=False)
+        assert len(sms._box.messages) == sent
+        assert first.counts == {"accepted": 40}
+
+
+UNPRIVILEGED = """
+import os, sys
+from pathlib import Path
+import clicknb as cn
+from clicknb.campaign.ledger import Ledger
+from clicknb.clock import START
+from clicknb.errors import LedgerError
+import sqlalchemy.dialects.sqlite.pysqlite
+if os.geteuid() == 0:
+    os.setuid(65534)
+try:
+    Ledger(Path(sys.argv[1]))
+except LedgerError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("what", ["file", "folder"])
+def test_a_file_or_a_folder_that_may_only_be_read_is_refused_in_words(what):
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        Ledger(directory / "l.sqlite").close()
+        (directory / "l.sqlite").chmod(0o666 if what == "folder" else 0o444)
+        directory.chmod(0o555 if what == "folder" else 0o777)
+        command = [sys.executable, "-c", UNPRIVILEGED, str(directory / "l.sqlite")]
+        shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        directory.chmod(0o700)
+    assert "could not be" in shown or "cannot be opened" in shown
+
+
+@pytest.mark.parametrize("content", [b"not a database " * 1000, b"SQLite format 3\0" + b"\xff" * 5000, b"x"])
+def test_a_file_that_is_no_database_is_refused_and_left_alone(content, tmp_path):
+    path = tmp_path / "l.sqlite"
+    path.write_bytes(content)
+    with pytest.raises(LedgerError, match="no ledger|damaged"):
+        Ledger(path)
+    assert path.read_bytes() == content
+
+
+def test_a_database_of_another_program_is_refused_and_left_alone(tmp_path):
+    path = tmp_path / "places.sqlite"
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("CREATE TABLE bookmarks (url TEXT)")
+    content = path.read_bytes()
+    with pytest.raises(LedgerError, match="another program"):
+        Ledger(path)
+    assert path.read_bytes() == content
+
+
+def test_a_place_that_cannot_be_is_refused(tmp_path):
+    (tmp_path / "file").touch()
+    for place in (tmp_path / "file" / "l.sqlite", tmp_path):
+        with pytest.raises(LedgerError, match="ledger="):
+            Ledger(place)
+
+
+def test_a_ledger_locked_by_another_program_is_an_error_that_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "PATIENCE", 0.01)
+    path = tmp_path / "l.sqlite"
+    with closing(Ledger(path)) as ledger, closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(LedgerError, match="another program keeps it locked"):
+            ledger.stop("c0ffee", "")
+
+
+@pytest.mark.parametrize("replaced", [True, False])
+def test_a_ledger_that_is_deleted_or_replaced_while_it_is_open_stops_everything(replaced, tmp_path):
+    with cn.sandbox(tmp_path) as sms:
+        (tmp_path / "ledger.sqlite").rename(tmp_path / "elsewhere.sqlite")
+        if replaced:
+            (tmp_path / "ledger.sqlite").touch()
+        with pytest.raises(LedgerError, match="moved, deleted or replaced"):
+            plan(sms).send(progress=False)
+        assert len(sms._box.messages) == 0
+
+
+def test_a_ledger_named_relatively_stays_where_it_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with closing(Ledger(Path("l.sqlite"))) as ledger:
+        monkeypatch.chdir("/")
+        ledger.close()
+        assert ledger.counts() == []
+    assert not Path("/l.sqlite").exists()
+
+
+# versions
+
+
+def test_an_older_ledger_is_brought_up_to_date_and_keeps_its_rows(tmp_path, monkeypatch):
+    path = half_sent(tmp_path)
+    monkeypatch.setattr(schema, "SCHEMA_VERSION", 3)
+    steps = {2: ("ALTER TABLE prices ADD COLUMN note TEXT",), 3: ("UPDATE prices SET note = 'known'",)}
+    monkeypatch.setattr(schema, "MIGRATIONS", steps)
+    for _ in range(2):
+        with closing(Ledger(path)) as ledger:
+            assert ledger.counts()[0]["rows"] == 20
+    with closing(sqlite3.connect(path)) as other:
+        assert other.execute("SELECT DISTINCT note FROM prices").fetchall() == [("known",)]
+        assert other.execute("PRAGMA user_version").fetchone() == (3,)
+
+
+def test_a_migration_that_fails_changes_nothing(tmp_path, monkeypatch):
+    path = half_sent(tmp_path)
+    monkeypatch.setattr(schema, "SCHEMA_VERSION", 2)
+    monkeypatch.setattr(schema, "MIGRATIONS", {2: ("DROP TABLE prices", "no SQL")})
+    with pytest.raises(LedgerError):
+        Ledger(path)
+    monkeypatch.undo()
+    with closing(Ledger(path)) as ledger:
+        assert ledger.prices(since=START - timedelta(days=1)) != {}
+
+
+def test_a_newer_ledger_is_refused(tmp_path):
+    path = half_sent(tmp_path)
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("PRAGMA user_version = 99")
+    with pytest.raises(LedgerError, match="newer clicknb.*Upgrade"):
+        Ledger(path)
+
+
+# upkeep
+
+
+def test_a_backup_made_while_messages_are_sent_is_a_whole_ledger(tmp_path):
+    copies = []
+    with cn.sandbox(tmp_path) as sms:
+        ledger = sms._service.ledger
+        record = ledger.record
+
+        def recording(*arguments):
+            copies.append(upkeep.backup(ledger, tmp_path / f"copy {len(copies)}.sqlite"))
+            return record(*arguments)
+
+        ledger.record = recording
+        plan(sms).send(progress=False)
+    accepted = []
+    for copy in copies:
+        assert copy.stat().st_mode & 0o777 == 0o600
+        with closing(Ledger(copy)) as kept, kept.sending("x"):
+            accepted.append({count["state"]: count["rows"] for count in kept.counts()})
+    assert sum(accepted[0].values()) == 40
+    assert len(copies) > 2
+    assert accepted[0] != accepted[-1]
+
+
+def test_a_backup_overwrites_nothing(tmp_path):
+    (tmp_path / "a").write_text("mine")
+    with closing(Ledger()) as ledger, pytest.raises(InvalidInput, match="No backup"):
+        upkeep.backup(ledger, tmp_path / "a")
+    assert (tmp_path / "a").read_text() == "mine"
+
+
+def test_an_export_holds_every_campaign(tmp_path):
+    with cn.sandbox() as sms:
+        for name in ("x", "y"):
+            plan(sms, name).send(progress=False)
+        files = upkeep.export_csv(sms._service.ledger, tmp_path / "export")
+    names = [path.name for path in files]
+    assert names == ["campaigns.csv", "sends.csv", "statuses.csv", "charges.csv", "events.csv"]
+    sends = cn.export.read_csv(files[1])
+    assert sends["campaign"].value_counts().to_dict() == {"x": 40, "y": 40}
+    assert list(sends["to"][:40]) == list(PEOPLE["to"])
+
+
+def test_a_purge_leaves_no_number_and_no_text_but_counts_and_charges(tmp_path):
+    with cn.sandbox(tmp_path) as sms:
+        campaign = plan(sms).send(progress=False).track(progress=False)
+        before = campaign.summary()
+        ids = list(campaign.sends["climsgid"])
+        count = upkeep.purge(sms._service.ledger, sms._service.clock.now(), campaign="x")
+        assert count == 40
+        pd.testing.assert_frame_equal(campaign.summary(), before)
+        assert campaign.sends["to"].isna().all()
+        assert list(campaign.sends["climsgid"]) == ids
+        content = b"".join(path.read_bytes() for path in tmp_path.glob("ledger.sqlite*"))
+        assert b"44770090" not in content
+        assert b"Hi Ann" not in content
+        with pytest.raises(CampaignError, match="purged.*new name"):
+            plan(sms).send(progress=False)
+        assert len(sms._box.messages) == 40
+
+
+def test_a_purge_of_whole_campaigns_keeps_their_names_taken(tmp_path):
+    with cn.sandbox(tmp_path) as sms:
+        campaign = plan(sms).send(progress=False)
+        upkeep.purge(sms._service.ledger, sms._service.clock.now(), campaign="x", whole=True)
+        assert len(campaign.sends) == 0
+        with pytest.raises(CampaignError, match="purged"):
+            plan(sms).send(progress=False)
+
+
+def test_a_purge_by_time_takes_what_is_older(tmp_path):
+    with cn.sandbox(tmp_path) as sms:
+        old = plan(sms, "x").send(progress=False)
+        clock = sms._service.clock
+        clock.sleep(86_400)
+        new = plan(sms, "y").send(progress=False)
+        assert upkeep.purge(sms._service.ledger, clock.now(), before=clock.now() - timedelta(hours=1)) == 40
+        assert old.sends["to"].isna().all()
+        assert new.sends["to"].notna().all()
+
+
+def test_a_purge_of_what_is_still_to_be_sent_needs_force(tmp_path):
+    path = half_sent(tmp_path)
+    with cn.sandbox() as sms, closing(Ledger(path)) as ledger:
+        sms._service = replace(sms._service, ledger=ledger)
+        with pytest.raises(CampaignError, match="20 of these rows are still to be sent"):
+            upkeep.purge(ledger, START, campaign="x")
+        assert sms.campaign("x").counts == {"accepted": 20, "planned": 20}
+        upkeep.purge(ledger, START, campaign="x", force=True)
+        assert sms.campaign("x").counts == {"accepted": 20, "skipped": 20}
+
+
+def test_a_purge_is_refused_while_the_campaign_is_sent(tmp_path):
+    path = half_sent(tmp_path)
+    with closing(Ledger(path)) as ledger, ledger.sending(ledger.campaign_id("x")):
+        with pytest.raises(CampaignError, match="being sent"):
+            upkeep.purge(ledger, START, campaign="x", force=True)
+
+
+@pytest.mark.parametrize("arguments", [{}, {"campaign": "unknown"}])
+def test_a_purge_needs_to_know_of_what(arguments):
+    with closing(Ledger()) as ledger, pytest.raises(ClicknbError, match="Nothing was purged"):
+        upkeep.purge(ledger, START, **arguments)

@@ -12,7 +12,7 @@ export MPLCONFIGDIR := $(CURDIR)/$(VENV)/cache/matplotlib
 export IPYTHONDIR := $(CURDIR)/$(VENV)/cache/ipython
 export JUPYTER_DATA_DIR := $(CURDIR)/$(VENV)/cache/jupyter
 
-.PHONY: help demo test lab lint notebooks lock clean
+.PHONY: help demo test lab lint notebooks bench lock clean
 .DEFAULT_GOAL := help
 
 help: ## say what can be made
@@ -34,6 +34,9 @@ lint: $(VENV)/ready ## check style and types
 
 notebooks: $(VENV)/ready ## run the notebooks and write their outputs
 	$(BIN)/python tools/refresh_notebooks.py
+
+bench: $(VENV)/ready ## measure rates and growth (LONG=--long: numbers to quote, KEEP=--keep: write them down)
+	$(BIN)/python -m benchmarks.run $(LONG) $(KEEP)
 
 lock: $(VENV)/ready ## pin what pyproject.toml asks for, here and for Binder (UPGRADE=--upgrade: newest)
 	$(UV_COMPILE) --universal --python-version 3.11 --group dev -o requirements.lock

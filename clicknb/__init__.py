@@ -17,7 +17,7 @@ import clicknb.sandbox  # now, so that loading it later does not replace the fun
 
 if TYPE_CHECKING:
     from clicknb import errors, export, frames, testing
-    from clicknb.account import Account, connect, sandbox
+    from clicknb.account import Account
     from clicknb.campaign.campaign import Campaign
     from clicknb.campaign.plan import Plan
     from clicknb.display import masked
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from clicknb.gateway.client import Clickatell
     from clicknb.messages.recipients import doctor, read_recipients
     from clicknb.messages.text import parts
+    from clicknb.opening import connect, sandbox
 
     __version__: str
 
@@ -57,12 +58,12 @@ _HOMES = {
     "Clickatell": "gateway.client",
     "ClicknbError": "errors",
     "Plan": "campaign.plan",
-    "connect": "account",
+    "connect": "opening",
     "doctor": "messages.recipients",
     "masked": "display",
     "parts": "messages.text",
     "read_recipients": "messages.recipients",
-    "sandbox": "account",
+    "sandbox": "opening",
 }
 _MODULES = {"codes": "gateway.codes", "errors": "errors", "export": "export", "frames": "frames", "testing": "testing"}
 

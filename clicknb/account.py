@@ -2,54 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import os
-import re
-import secrets
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import urlsplit
 
 import pandas as pd
 
 from clicknb import checks, display, frames
 from clicknb.campaign import plan as planning
-from clicknb.campaign import record, track
+from clicknb.campaign import record, track, upkeep
 from clicknb.campaign.campaign import Campaign
-from clicknb.campaign.ledger import Ledger
 from clicknb.campaign.plan import Options, Plan
 from clicknb.campaign.service import Service
-from clicknb.clock import Clock, RealClock, RunningClock, SteppedClock
 from clicknb.errors import CampaignError, ClicknbError, ConfigError, InvalidInput
-from clicknb.gateway import codes, credentials
+from clicknb.gateway import codes
 from clicknb.gateway.client import Clickatell
-from clicknb.gateway.transport import (
-    InProcessTransport,
-    RequestsTransport,
-    SequentialExchange,
-    ThreadedExchange,
-    check_base_url,
-    is_loopback,
-)
 from clicknb.messages.cells import require_columns
-from clicknb.messages.numbers import normalise
 
 if TYPE_CHECKING:
-    from decimal import Decimal
-
     from clicknb.sandbox import Gateway
-    from clicknb.testing import Rehearsal
-
-LIVE_URL = "https://api.clickatell.com"
-LIVE_RATE = 100.0
-"""Messages a second: what Clickatell's documentation names as the usual throughput."""
-
-CONNECTIONS = 16
-MOST_CONNECTIONS = 256
 
 SINGLE = "single messages"
 """The campaign that ``Account.send`` records its messages in."""
@@ -61,7 +34,6 @@ Mode = Literal["each", "list"]
 _MODES: tuple[Mode, ...] = ("each", "list")
 
 _DEAREST = 999_999  # credits that the wire has digits for
-_FASTEST = 1_000_000  # seconds at the gateway for each real one
 
 _ID = "[0-9A-Fa-f]{32}"
 _PREFIX = "[1-9][0-9]{0,14}"
@@ -266,6 +238,32 @@ class Account:
             raise CampaignError(message)
         return Campaign(self._service, name, campaign_id)
 
+    # the ledger
+
+    def backup(self, path: str | Path) -> Path:
+        """Copy the ledger to a new file, also while messages are sent; returns its path."""
+        return upkeep.backup(self._service.ledger, Path(path).expanduser())
+
+    def export(self, directory: str | Path) -> list[Path]:
+        """Write everything that the ledger says as CSV files that spreadsheets cannot misread; returns their paths."""
+        return upkeep.export_csv(self._service.ledger, Path(directory).expanduser())
+
+    def purge(
+        self,
+        campaign: str | None = None,
+        *,
+        before: datetime | None = None,
+        whole: bool = False,
+        force: bool = False,
+    ) -> int:
+        """Forget who was written to and what: of one campaign, or of those started before a time.
+
+        Counts, states and charges stay, unless ``whole`` removes the campaigns altogether; see
+        ``clicknb.campaign.upkeep.purge``.
+        """
+        now = self._service.clock.now()
+        return upkeep.purge(self._service.ledger, now, before=before, campaign=campaign, whole=whole, force=force)
+
     # asking the gateway
 
     def balance(self) -> float:
@@ -334,7 +332,7 @@ class Account:
         InvalidInput
             Some are missing or not 1 to 15 digits with the country code first; nothing was asked.
         """
-        wanted = _series(numbers, "numbers", "to")
+        wanted = listed(numbers, "numbers", "to")
         checks.every("numbers", wanted, _PREFIX, "1 to 15 digits with the country code first", "See cn.doctor().")
         rows: list[dict[str, Any]] = []
         for number in wanted:
@@ -412,7 +410,7 @@ def _options(**given: Any) -> Options:
     return Options(**{name: rules[name](value) for name, value in given.items()})
 
 
-def _series(given: Any, name: str, column: str) -> pd.Series[Any]:
+def listed(given: Any, name: str, column: str) -> pd.Series[Any]:
     """Read ids or numbers however they are given: one string, a list, a Series, or a frame with the column."""
     if isinstance(given, pd.DataFrame):
         require_columns(given, [column], purpose="The question")
@@ -427,7 +425,7 @@ def _series(given: Any, name: str, column: str) -> pd.Series[Any]:
 
 
 def _ids(given: Iterable[str]) -> pd.Series[Any]:
-    ids = _series(given, "ids", "apimsgid")
+    ids = listed(given, "ids", "apimsgid")
     remedy = "They are in the column apimsgid of what was sent."
     checks.every("ids", ids, _ID, "32 hexadecimal digits", remedy)
     return ids
@@ -439,196 +437,3 @@ def _describe(rows: pd.DataFrame, number: int, code: str, now: datetime) -> None
     rows.loc[number, ["status", "delivery", "meaning"]] = [code, status.delivery, status.meaning]
     rows.loc[number, "final"] = status.final
     rows.loc[number, "checked_at"] = now
-
-
-def sandbox(
-    path: str | Path | None = None, *, seed: int = 0, speed: float | None = None, credits: float | Decimal = 1000
-) -> Account:
-    """Open a gateway of one's own that needs no account; nothing leaves this machine.
-
-    It behaves like the real one: sessions, prices, delivery that takes time and sometimes fails. The same seed and the
-    same calls give the same ids, statuses and charges. Unless ``speed`` is given its time stands still until something
-    waits, and then jumps.
-
-    Parameters
-    ----------
-    path
-        A directory that keeps the gateway and the ledger; without it both are gone with the kernel.
-    seed
-        What ids, delivery and delays are derived from.
-    speed
-        Seconds at the gateway for each real second.
-    credits
-        What the account starts with.
-
-    Raises
-    ------
-    InvalidInput
-        A setting is of another type or out of its range.
-    ConfigError
-        What is kept at the path cannot be opened.
-
-    Examples
-    --------
-    >>> import clicknb as cn
-    >>> cn.sandbox(credits=50).balance()
-    50.0
-    """
-    from clicknb.sandbox import Gateway
-
-    directory = checks.optional(checks.path, "path", path)
-    seed, credits = checks.whole("seed", seed), checks.amount("credits", credits, zero=True)
-    speed = None if speed is None else float(checks.amount("speed", speed, _FASTEST))
-    if directory is None:
-        gateway, last = Gateway(seed=seed, credits=credits), None
-    else:
-        gateway, last = _kept(directory, seed, credits)
-    start = {} if last is None else {"start": last}
-    clock: Clock = SteppedClock(**start) if speed is None else RunningClock(speed, **start)
-    return in_process(
-        gateway, Ledger(None if directory is None else directory / "ledger.sqlite", owner="sandbox"), clock
-    )
-
-
-def in_process(gateway: Gateway, ledger: Ledger, clock: Clock) -> Account:
-    """Open an account at a gateway of this process."""
-    transport = InProcessTransport(lambda place, body: gateway.answer(place, body, clock.now()))
-    login = credentials.Credentials(user="sandbox", password=credentials.Secret("sandbox"), api_id="1")
-    service = Service(
-        gateway=Clickatell(transport, login, clock=clock),
-        ledger=ledger,
-        clock=clock,
-        connect=lambda connections: SequentialExchange(transport, connections),
-        rehearse=_rehearse,
-        mint=seeded(gateway.seed),
-        live=False,
-        rate=None,
-        concurrency=CONNECTIONS,
-    )
-    return Account(service, "Sandbox account", gateway)
-
-
-def _rehearse(plan: Plan, fault: str) -> Rehearsal:
-    from clicknb import testing
-
-    return testing.rehearse(plan, fault)
-
-
-def seeded(seed: int) -> Callable[[str], str]:
-    """Make campaign ids from a seed and the campaign's name, so that a run against a fresh sandbox can be repeated."""
-    return lambda name: hmac.new(str(seed).encode(), name.encode(), hashlib.sha256).hexdigest()[:32]
-
-
-def _kept(directory: Path, seed: int, credits: float | Decimal) -> tuple[Gateway, datetime | None]:
-    from clicknb.sandbox import open_gateway
-
-    try:
-        return open_gateway(directory, seed=seed, credits=credits)
-    except (OSError, ValueError) as error:
-        reason = str(error)
-    message = f"The sandbox kept in {directory} cannot be opened: {reason}. Nothing was sent. Choose another directory."
-    raise ConfigError(message)
-
-
-def connect(
-    *,
-    user: str | None = None,
-    password: str | None = None,
-    api_id: str | int | None = None,
-    profile: str | None = None,
-    dotenv: str | Path | None = None,
-    base_url: str | None = None,
-    ledger: str | Path | None = None,
-    rate: float | None = None,
-    concurrency: int = CONNECTIONS,
-    allow: str | Iterable[str] | None = None,
-) -> Account:
-    """Open an account at Clickatell. Credentials that are not given come from the environment.
-
-    Each may be given here, as ``CLICKATELL_USER``, ``CLICKATELL_PASSWORD`` and ``CLICKATELL_API_ID`` in the
-    environment, in the file named by ``dotenv``, or in the keyring profile named by ``profile``; the first that has it
-    wins.
-
-    Parameters
-    ----------
-    base_url
-        The gateway's address, or ``CLICKATELL_BASE_URL``: https only, plain http to this machine alone. A gateway on
-        this machine is never "live".
-    ledger
-        The SQLite file that records every message, or ``CLICKATELL_LEDGER``; by default one per account and gateway
-        in ``~/.clicknb``. It belongs to the account that wrote it first.
-    rate
-        Messages a second, at most; 100 on a live account unless told otherwise.
-    concurrency
-        Connections, at most 256; also how many messages a crash can leave in doubt.
-    allow
-        The only destination addresses that may be sent to, in international form: one, or several.
-
-    Raises
-    ------
-    InvalidInput
-        A setting is of another type or out of its range; nothing was contacted.
-    ConfigError
-        Credentials are missing or incomplete, or the address is not safe; nothing was contacted.
-    LedgerError
-        The ledger cannot be opened, or belongs to another account.
-
-    Examples
-    --------
-    >>> import clicknb as cn
-    >>> sms = cn.connect(user="me", password="...", api_id="1")  # doctest: +SKIP
-    """
-    checks.optional(checks.text, "base_url", base_url)
-    rate = None if rate is None else float(checks.amount("rate", rate))
-    concurrency = checks.whole("concurrency", concurrency, 1, MOST_CONNECTIONS)
-    allowed = None if allow is None else _allowed(allow)
-    login = credentials.find(
-        user=checks.optional(checks.secret, "user", user),
-        password=checks.optional(checks.secret, "password", password),
-        api_id=checks.optional(checks.secret, "api_id", str(api_id) if type(api_id) is int else api_id),
-        profile=checks.optional(checks.text, "profile", profile),
-        dotenv=checks.optional(checks.path, "dotenv", dotenv),
-    )
-    url = check_base_url(base_url or os.environ.get("CLICKATELL_BASE_URL") or LIVE_URL)
-    live = not is_loopback(url)
-    book = Ledger(_ledger_place(ledger, login, url), owner=f"{login.user} {login.api_id} {url}")
-    transport = RequestsTransport(url)
-    service = Service(
-        gateway=Clickatell(transport, login),
-        ledger=book,
-        clock=RealClock(),
-        connect=lambda connections: ThreadedExchange(lambda: RequestsTransport(url), connections),
-        rehearse=_rehearse,
-        mint=lambda name: secrets.token_hex(16),
-        live=live,
-        rate=LIVE_RATE if rate is None and live else rate,
-        concurrency=concurrency,
-        allow=allowed,
-    )
-    return Account(service, f"{'LIVE account' if live else 'Test account'} of {login.user} at {url}")
-
-
-def _allowed(allow: str | Iterable[str]) -> frozenset[str]:
-    """Read the numbers of an allow list, however they are written."""
-    written = _series(allow, "numbers in allow", "to")
-    read = written.map(normalise)
-    if refused := [verdict.problem for verdict in read if verdict.problem]:
-        checks.refuse(
-            f"{len(refused):,} of the {len(read):,} numbers in allow cannot be read; the first: {refused[0]}.",
-            "Write them in international form, such as '+44 7700 900123'.",
-        )
-    return frozenset(str(verdict.to) for verdict in read)
-
-
-def _ledger_place(ledger: str | Path | None, login: credentials.Credentials, url: str) -> Path:
-    """Choose the file of the ledger: as given, as in the environment, or one for this account at this gateway."""
-    if ledger is None:
-        ledger = os.environ.get("CLICKATELL_LEDGER") or None
-    if ledger is None:
-        name = re.sub(r"[^A-Za-z0-9._-]", "_", f"{login.user}-{login.api_id}-{urlsplit(url).netloc}")
-        return Path.home() / ".clicknb" / f"{name}.sqlite"
-    if str(ledger) == ":memory:":
-        checks.refuse(
-            "An account at a gateway needs a ledger that outlives this kernel, not ':memory:'.", "Name a file."
-        )
-    return checks.path("ledger", ledger)

@@ -52,6 +52,8 @@ def described(value: object) -> str:
         return shorten(mask_digits(repr(value)), _LONGEST_SHOWN)
     if isinstance(value, Real | Decimal):
         return f"{shorten(mask_digits(str(value)), _LONGEST_SHOWN)} ({kind})"
+    if isinstance(value, bytes):
+        return "bytes"
     return f"{'an' if kind[0] in 'aeiouAEIOU' else 'a'} {kind}"
 
 
@@ -168,7 +170,7 @@ def path(name: str, value: object) -> Path:
         os.fsencode(written)
         return Path(written).expanduser()
     except (RuntimeError, UnicodeEncodeError) as error:
-        reason = error.reason if isinstance(error, UnicodeEncodeError) else str(error)
+        reason = error.reason if isinstance(error, UnicodeEncodeError) else str(error).rstrip(".")
     refuse(f"{name} cannot be a path: {reason}.", "Write the whole path.")
 
 

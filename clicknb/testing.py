@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from clicknb import display
-from clicknb.account import Account, connect, in_process, seeded
+from clicknb.account import Account
 from clicknb.clock import SteppedClock
 from clicknb.errors import CampaignStopped, InvalidInput
+from clicknb.opening import connect, in_process, seeded
 
 if TYPE_CHECKING:
     from clicknb.campaign.ledger import Ledger

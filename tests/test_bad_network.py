@@ -225,28 +225,28 @@ def test_idle_connections_that_the_server_closes_put_nothing_in_doubt(tmp_path):
 
 
 class Turned:
-    """Seconds that pass only when somebody sleeps."""
+    """Seconds that pass only when somebody waits."""
 
-    def __init__(self) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
+        monkeypatch.setattr(time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(time, "sleep", self.pass_by)
+        monkeypatch.setattr(threading.Event, "wait", lambda _, timeout: self.pass_by(timeout))
 
-    def monotonic(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
+    def pass_by(self, seconds: float) -> None:
         self.now += max(seconds, 1e-6)
 
 
 @pytest.mark.parametrize("rate", [0.5, 1.0, 7.3, 100.0, 1234.5])
 def test_the_pace_keeps_the_order_and_the_rate_in_every_second(rate, tmp_path, monkeypatch):
-    clock, gateway, leaving = Turned(), Recorder(), []
+    gateway, leaving = Recorder(), []
     messages = soak(60, 1000)
     with in_process(gateway, tmp_path, connections=4) as sms:
         sms._service = replace(sms._service, rate=rate)
         meddle(sms, lambda what: leaving.append(clock.now) if what == "before start" else None)
-        monkeypatch.setattr(time, "monotonic", clock.monotonic)
-        monkeypatch.setattr(time, "sleep", clock.sleep)
+        clock = Turned(monkeypatch)
         assert run_cell(sms, messages).counts == {"accepted": messages}
+        monkeypatch.undo()
     assert [message.to for message in gateway.messages] == list(people(messages)["to"])
     for start in leaving:
         assert sum(start <= moment < start + 1 for moment in leaving) <= rate + 1

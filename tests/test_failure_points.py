@@ -136,5 +136,6 @@ def test_a_gateway_that_goes_away_at_any_request_stops_the_campaign_and_nothing_
             plan.send(progress=False)
         assert in_doubt(sms) <= CONNECTIONS
         assert testing.check(sms, gateway.messages).ok
-    with serve(gateway) as server, over_socket(server, tmp_path / "l.sqlite", concurrency=CONNECTIONS) as sms:
+    port = int(server.url.rpartition(":")[2])
+    with serve(gateway, port=port) as server, over_socket(server, tmp_path / "l.sqlite") as sms:
         assert_recovers(sms, gateway, MESSAGES)

@@ -21,7 +21,7 @@ from clicknb.messages.numbers import reserved
 ROOT = Path(__file__).parents[1]
 MODULES = sorted((ROOT / "clicknb").rglob("*.py"))
 
-SINGLE_FILES = {"charset", "clock", "display", "errors", "export", "frames"}
+SINGLE_FILES = {"charset", "checks", "clock", "display", "errors", "export", "frames"}
 LAYERS = {
     **dict.fromkeys(SINGLE_FILES, SINGLE_FILES),
     "gateway": SINGLE_FILES,
@@ -30,7 +30,8 @@ LAYERS = {
     "campaign": SINGLE_FILES | {"gateway", "messages", "analysis"},
     "sandbox": {"gateway.codes"},
     "forms": SINGLE_FILES | {"gateway", "messages", "analysis", "campaign", "account"},
-    "account": SINGLE_FILES | {"gateway", "messages", "analysis", "campaign", "sandbox"},
+    "account": SINGLE_FILES | {"gateway", "messages", "analysis", "campaign"},
+    "opening": SINGLE_FILES | {"gateway", "messages", "analysis", "campaign", "account", "sandbox", "testing"},
 }
 TOP = {"", "cli", "demo", "testing"}  # the package itself, the command line and the test kit may know everything
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sqlite3
 from collections.abc import Callable
@@ -108,8 +109,6 @@ def test_rows_left_sending_by_a_killed_program_become_unknown(tmp_path):
             other.execute("UPDATE attempts SET state = 'sending', apimsgid = NULL WHERE row_id <= 3")
         other.close()
         assert campaign.counts == {"accepted": 27, "sending": 3}
-        campaign.resume(progress=False)
-        assert campaign.counts == {"accepted": 27, "unknown": 3}
         campaign.reconcile(timeout=0)
         assert campaign.counts == {"accepted": 30}
         assert len(server.gateway.messages) == 30
@@ -143,6 +142,29 @@ def test_two_programs_cannot_send_the_same_row(tmp_path):
         testing.account(server, **settings) as one,
         testing.account(server, **settings) as two,
     ):
+        refused = []
+
+        def look(_: Request) -> None:
+            for attempt in (plan(two).send, two.campaign("x").resume):
+                with pytest.raises(CampaignError, match="is being sent by process") as error:
+                    attempt(progress=False)
+                refused.append(error)
+            two.campaign("x").reconcile(timeout=0)  # leaves alone what a living sender has on its way
+
+        watch(one, look)
+        assert plan(one).send(progress=False).counts == {"accepted": 30}
+        assert len(refused) == 60
+        assert testing.check(one, server.gateway.messages).ok
+
+
+def test_a_row_that_another_sender_has_taken_is_not_sent_even_without_the_lock(tmp_path):
+    settings = {"ledger": tmp_path / "l.sqlite", "concurrency": 1}
+    with (
+        testing.server() as server,
+        testing.account(server, **settings) as one,
+        testing.account(server, **settings) as two,
+    ):
+        two._service.ledger.sending = lambda *_, **__: contextlib.nullcontext()
         started = []
 
         def look(_: Request) -> None:
@@ -151,7 +173,7 @@ def test_two_programs_cannot_send_the_same_row(tmp_path):
                 plan(two).send(progress=False)
 
         watch(one, look)
-        with pytest.raises(CampaignError, match="another program"):
+        with pytest.raises(CampaignStopped, match="another program"):
             plan(one).send(progress=False)
         one.campaign("x").reconcile(timeout=0)
         assert one.campaign("x").counts == {"accepted": 30}

@@ -289,40 +289,66 @@ def execute(
     ------
     CampaignStopped
         Sending stopped before the end.
+    CampaignError
+        Another program is sending this campaign; nothing was sent by this call.
     """
     ledger = service.ledger
-    campaign = Campaign(service, name, campaign_id)
-    ledger.abandon(campaign_id, service.clock.now())
-    allowed = service.allow
-    messages = [
-        message
-        for message in ledger.messages(campaign_id, {"planned", *resend})
-        if wanted(message) and (allowed is None or message.to in allowed)
-    ]
-    settings = ledger.campaign(campaign_id)
-    budget = settings["budget"]
-    brakes = Brakes(
-        service.gateway.getbalance,
-        None if budget is None else Decimal(budget) / 1_000_000,
-        Decimal(0) if budget is None else ledger.spent(campaign_id),
-    )
+    with ledger.sending(campaign_id, takeover=takeover):
+        ledger.abandon(campaign_id, service.clock.now())
+        messages = [message for message in ledger.messages(campaign_id, {"planned", *resend}) if wanted(message)]
+        stopped = _run(service, name, campaign_id, messages, progress)
+        if stopped:
+            ledger.stop(campaign_id, stopped)
+    return _unless_stopped(Campaign(service, name, campaign_id), stopped)
+
+
+def execute_one(service: Service, name: str, campaign_id: str, row_id: int) -> Campaign:
+    """Send one row, whatever else of its campaign is being sent elsewhere.
+
+    Raises
+    ------
+    CampaignStopped
+        It could not be sent, and is still planned.
+    """
+    service.ledger.verify()
+    messages = [message for message in service.ledger.messages(campaign_id, {"planned"}) if message.row_id == row_id]
+    stopped = _run(service, name, campaign_id, messages, progress=False)
+    return _unless_stopped(Campaign(service, name, campaign_id), stopped)
+
+
+def _run(service: Service, name: str, campaign_id: str, messages: list[Message], progress: bool) -> str:
+    """Send messages, and return why that stopped early."""
+    if service.allow is not None:
+        messages = [message for message in messages if message.to in service.allow]
+    settings = service.ledger.campaign(campaign_id)
+    together = LIST_SIZE if settings["mode"] == "list" else 1
     with _bar(len(messages), name, progress) as bar:
 
         def settled(state: str) -> None:
             bar.update(state != "returned")
 
-        sender = Sender(service, campaign_id, brakes, settled)
+        sender = Sender(service, campaign_id, _brakes(service, campaign_id, settings["budget"]), settled)
         try:
-            sender.run(messages, together=LIST_SIZE if settings["mode"] == "list" else 1)
-        finally:
-            if sender.stopped:
-                ledger.stop(campaign_id, sender.stopped)
-    if sender.stopped:
-        counts = ", ".join(f"{count:,} {state}" for state, count in campaign.counts.items())
-        reason = sender.stopped.rstrip(".")
-        message = (
-            f"Campaign {name!r} stopped before its end: {reason}. So far: {counts}. Planned rows have not been sent "
-            f"and nothing is lost. When the cause is gone, go on with sms.campaign({name!r}).resume()."
-        )
-        raise CampaignStopped(message, campaign=campaign)
-    return campaign
+            sender.run(messages, together=together)
+        except KeyboardInterrupt:
+            service.ledger.stop(campaign_id, sender.stopped)
+            raise
+    return sender.stopped
+
+
+def _brakes(service: Service, campaign_id: str, budget: int | None) -> Brakes:
+    if budget is None:
+        return Brakes(service.gateway.getbalance)
+    return Brakes(service.gateway.getbalance, Decimal(budget) / 1_000_000, service.ledger.spent(campaign_id))
+
+
+def _unless_stopped(campaign: Campaign, stopped: str) -> Campaign:
+    if not stopped:
+        return campaign
+    counts = ", ".join(f"{count:,} {state}" for state, count in campaign.counts.items())
+    message = (
+        f"Campaign {campaign.name!r} stopped before its end: {stopped.rstrip('.')}. So far: {counts}. Planned rows "
+        "have not been sent and nothing is lost. When the cause is gone, go on with "
+        f"sms.campaign({campaign.name!r}).resume()."
+    )
+    raise CampaignStopped(message, campaign=campaign)

@@ -242,10 +242,9 @@ class Ledger(Store):
                 self._settle(connection, outcomes)
                 if not intents:
                     return ""
-                stopped = sa.select(campaigns.c.stopped).where(campaigns.c.id == campaign_id)
-                if reason := connection.execute(stopped).scalar_one():
+                if reason := connection.execute(schema.STOPPED, {"campaign": campaign_id}).scalar_one():
                     return str(reason)
-                connection.execute(sa.insert(attempts), [schema.opened(intent) for intent in intents])
+                connection.execute(schema.OPEN, [schema.opened(intent) for intent in intents])
         except Conflict:
             with self._writing() as connection:
                 self._settle(connection, outcomes)

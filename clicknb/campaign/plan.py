@@ -17,7 +17,7 @@ import pandas as pd
 
 from clicknb import display, frames
 from clicknb.campaign import record
-from clicknb.campaign.campaign import Campaign, execute, in_background
+from clicknb.campaign.campaign import Campaign, execute, execute_one, in_background
 from clicknb.campaign.schema import Recorded, micro, micro_credits
 from clicknb.campaign.service import Service
 from clicknb.errors import AlreadySent, CampaignError, ConfirmationNeeded, ContentChanged, InvalidInput, TransportError
@@ -211,8 +211,7 @@ class Plan:
         (row,) = self._records(self._wire_options(None))
         row_id, state = ledger.claim(campaign_id, row, since, again=again)
         if state == "planned":
-            ledger.stop(campaign_id, "")
-            execute(self._service, self.name, campaign_id, lambda row: row.row_id == row_id, progress=False)
+            execute_one(self._service, self.name, campaign_id, row_id)
         else:
             message = (
                 f"Nothing was sent now: the same message went to {display.mask_number(row['to'])} before, and is "

@@ -268,6 +268,10 @@ def micro_credits(value: Decimal | float | None) -> int | None:
     return None if value is None or math.isnan(value) else int((Decimal(str(value)) * 1_000_000).to_integral_value())
 
 
+OPEN = sa.insert(attempts)
+
+STOPPED = sa.select(campaigns.c.stopped).where(campaigns.c.id == sa.bindparam("campaign"))
+
 SETTLE = (
     sa.update(attempts)
     .where(attempts.c.row_id == sa.bindparam("row"), attempts.c.attempt == sa.bindparam("number"))

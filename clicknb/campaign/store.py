@@ -6,7 +6,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,9 @@ from clicknb.errors import LedgerError
 
 PATIENCE = 10.0
 """Seconds to wait while another program writes."""
+
+_HEADER = 100
+"""Bytes that every SQLite file has."""
 
 _AFTERWARDS = "Nothing more is sent without it; what was on its way is settled by resuming the campaign."
 _DAMAGED = ("it is damaged", "Move it away and restore a backup; without one, keep the file and start a new ledger.")
@@ -84,10 +87,20 @@ class Store:
             The file is damaged; nothing is sent.
         """
         with sending(self.path or self, campaign_id, takeover=takeover):
-            if not self._verified:
-                self._examine("integrity_check")
-                self._verified = True
+            self.verify()
             yield
+
+    def verify(self) -> None:
+        """Compare the whole file with itself, once, before anything is sent by what it says.
+
+        Raises
+        ------
+        LedgerError
+            The file is damaged.
+        """
+        if not self._verified:
+            self._examine("integrity_check")
+            self._verified = True
 
     @contextmanager
     def driver(self) -> Iterator[sqlite3.Connection]:
@@ -137,7 +150,7 @@ class Store:
         except sa.exc.IntegrityError:
             message = f"The ledger {self.path or 'in memory'} holds something else under the same key. {_AFTERWARDS}"
             raise Conflict(message) from None
-        except (sa.exc.DBAPIError, sqlite3.Error) as error:
+        except (sa.exc.DBAPIError, sqlite3.Error, UnicodeDecodeError) as error:
             raise self._failure(error.orig if isinstance(error, sa.exc.DBAPIError) else error, done) from None
         except sa.exc.NoResultFound:
             raise self._failure(None, done) from None
@@ -156,7 +169,7 @@ class Store:
         with self._writing() as connection:
             questions = ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
             application, version, tables = (connection.exec_driver_sql(text).scalar_one() for text in questions)
-            if not application and not tables:
+            if not tables and not version and application in {0, schema.APPLICATION_ID}:
                 schema.metadata.create_all(connection)
                 connection.exec_driver_sql(f"PRAGMA application_id = {schema.APPLICATION_ID}")
             elif application != schema.APPLICATION_ID:
@@ -232,13 +245,36 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 def _create_private(path: Path) -> None:
-    """Make the file before SQLite does, so that only its owner can ever read the numbers in it."""
+    """Make a new file that only its owner can read, and put it in its place when it is whole.
+
+    So whoever opens the same new ledger at the same moment finds all of it or nothing.
+    """
+    draft = path.with_name(f".{path.name}-{os.getpid()}-{threading.get_ident()}")
+    reason: str | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        if not path.exists():
+            os.close(os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+            with closing(sqlite3.connect(draft)) as blank:
+                blank.execute("PRAGMA journal_mode = WAL")
+                blank.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+            with suppress(FileExistsError):  # somebody else was first: theirs is as good
+                os.link(draft, path)
+    except (OSError, sqlite3.Error) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+    finally:
+        with suppress(OSError):  # it was never made, or is where nothing can be made
+            draft.unlink()
+    if reason := reason or _unusable(path):
+        message = f"The ledger {path} cannot be opened: {reason}. Nothing was sent. Choose another place with ledger=."
+        raise LedgerError(message)
+
+
+def _unusable(path: Path) -> str | None:
+    """Say why a file that is there cannot be a ledger; SQLite would take an empty one for a new one."""
+    try:
+        with path.open("r+b") as file:
+            empty = len(file.read(_HEADER)) < _HEADER
     except OSError as error:
-        reason = error.strerror
-    else:
-        return
-    message = f"The ledger {path} cannot be opened: {reason}. Nothing was sent. Choose another place with ledger=."
-    raise LedgerError(message)
+        return error.strerror
+    return "its content is lost; restore a backup, or delete it if it never was a ledger" if empty else None

@@ -5,6 +5,7 @@ Asking changes nothing, so unlike a send a question may be repeated. Every statu
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,7 +15,7 @@ from typing import TypeVar
 
 from clicknb.campaign.schema import Attempt, Event, Outcome
 from clicknb.campaign.service import Service
-from clicknb.errors import AccountError, ClicknbError, GatewayError, TransportError
+from clicknb.errors import AccountError, CampaignError, ClicknbError, GatewayError, TransportError
 from clicknb.gateway import wire
 
 logger = logging.getLogger(__name__)
@@ -179,6 +180,8 @@ def reconcile(service: Service, campaign_id: str) -> int:
     int
         How many messages may still be settled by asking again later.
     """
+    with contextlib.suppress(CampaignError), service.ledger.sending(campaign_id):  # a living sender settles its own
+        service.ledger.abandon(campaign_id, service.clock.now())
     doubtful = service.ledger.doubtful(campaign_id, since=service.clock.now() - LAST_LOOK)
     requests = Counter(attempt.climsgid for attempt in doubtful)
     questions = list(requests)

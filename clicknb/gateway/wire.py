@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
-from urllib.parse import urlencode
+from urllib.parse import quote_plus
 
 from clicknb.display import mask_digits, mask_number, shorten
 from clicknb.errors import AccountError, GatewayError, InvalidInput, UnreadableReply
@@ -74,9 +74,19 @@ class Request:
         return self.command in _SENDS
 
 
+_QUOTED = tuple(quote_plus(bytes([byte])) for byte in range(256))
+
+
+def _quoted(text: str) -> str:
+    """Percent-encode as ``quote_plus`` does, several times as fast: this is done for every message."""
+    plain = text.isascii() and text.isalnum()
+    return text if plain else "".join([_QUOTED[byte] for byte in text.encode("cp1252")])
+
+
 def _form(command: str, parameters: Mapping[str, str]) -> bytes:
     try:
-        return urlencode(parameters, encoding="cp1252", errors="strict").encode("ascii")
+        pairs = ["=".join((_quoted(name), _quoted(value))) for name, value in parameters.items()]
+        return "&".join(pairs).encode("ascii")
     except UnicodeEncodeError as error:
         character = error.object[error.start]
     message = (

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
+import random
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 
 import clicknb as cn
+from clicknb.campaign.brakes import ASK_EVERY
+from clicknb.errors import CampaignStopped
 from clicknb.sandbox import Fault, Gateway, Response, faults, serve
 from tests.attack import (
     DENIED_LONG_ENOUGH,
@@ -42,13 +44,13 @@ CERTAIN = {"refused", "slow", "drip", "throttled", "expired"}
 
 
 def test_every_fault_is_tried():
-    assert IN_DOUBT | CERTAIN == set(faults.NAMES)
+    assert set(faults.NAMES) == IN_DOUBT | CERTAIN
 
 
 @pytest.mark.parametrize("fault", sorted(ACCEPTED))
 def test_lost_replies_cost_one_request_a_message_and_are_all_found(fault, tmp_path):
     with serve(Recorder(faults=[Fault(fault)])) as server, over_socket(server, tmp_path / "l.sqlite") as sms:
-        campaign = run_cell(sms, ON_THE_WIRE)
+        campaign = run_until_nothing_is_planned(sms, ON_THE_WIRE)  # so many doubts make it stop on the way
         assert campaign.counts == {"unknown": ON_THE_WIRE}
         assert server.gateway.arrived["sendmsg"] == ON_THE_WIRE
         campaign.resume(progress=False)
@@ -280,3 +282,40 @@ def test_never_more_requests_are_on_their_way_than_there_are_connections(connect
         run_cell(sms, soak(50, MESSAGES))
     assert most == connections
     assert not flying
+
+
+# --- money -----------------------------------------------------------------------------------------------------
+
+
+class Misquoting(Recorder):
+    """A gateway whose messages cost more than it says beforehand."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self._factor = factor
+
+    def handle(self, path: str, now: datetime, **request: Any) -> Response:
+        response = super().handle(path, now, **request)
+        start, charge, price = response.body.partition(b"Charge: ")
+        if not path.endswith("routeCoverage") or not charge:
+            return response
+        return replace(response, body=start + charge + f"{float(price) / self._factor:.6f}".encode())
+
+
+@pytest.mark.parametrize("seed", range(soak(4, 1000)))
+def test_a_budget_is_overspent_at_most_by_what_left_since_the_balance_was_asked(seed, tmp_path):
+    luck = random.Random(seed)
+    gateway, messages, connections = Misquoting(luck.uniform(1.5, 5)), luck.randint(100, 400), luck.choice([1, 20])
+    with in_process(gateway, tmp_path, connections=connections) as sms:
+        settings = {"to": "to", "text": "Hi", "name": NAME}
+        quoted = sms.plan(people(messages), **settings).frame["credits_low"].sum()
+        budget = quoted * luck.uniform(1.01, 1.4)
+        balance = gateway.balance
+        with suppress(CampaignStopped):
+            sms.plan(people(messages), **settings, budget=budget).send(progress=False)
+        for _ in range(3):
+            with suppress(CampaignStopped):
+                sms.campaign(NAME).resume(progress=False)
+    spent, dearest = float(balance - gateway.balance), float(gateway.messages[0].charge)
+    assert min(budget, messages * dearest) - dearest <= spent
+    assert spent <= budget + (connections + ASK_EVERY) * dearest

@@ -230,11 +230,11 @@ def test_after_six_days_unknown_is_final():
         assert campaign.counts == {"unknown": 1}
 
 
-@pytest.mark.parametrize("resend", [["planned"], ["accepted"], "sending"])
+@pytest.mark.parametrize("resend", [["planned"], ["accepted"], "sending", 5, None, [1]])
 def test_only_unsettled_states_can_be_sent_again(resend):
     with cn.sandbox() as sms:
         campaign = sms.plan(people(1), to="mobile", text="Hi", name="x").send(progress=False)
-        with pytest.raises(cn.errors.InvalidInput, match="resend takes absent, rejected, unknown"):
+        with pytest.raises(cn.errors.InvalidInput, match=r"resend.*absent.*rejected.*unknown"):
             campaign.resume(resend=resend)
 
 
@@ -490,10 +490,11 @@ def test_a_scheduled_campaign_waits_at_the_gateway_and_can_be_cancelled():
         assert sms.balance() == 1000.0
 
 
-@pytest.mark.parametrize("hours", [-1, 0, 24 * 7 + 1])
+@pytest.mark.parametrize("hours", [-1, 0, 24 * 7 + 1, "soon", None])
 def test_a_time_that_the_gateway_would_not_take_is_refused(hours):
     with cn.sandbox() as sms:
-        at = sms._service.clock.now() + timedelta(hours=hours)
+        now = sms._service.clock.now()
+        at = now + timedelta(hours=hours) if isinstance(hours, int) else hours or now.replace(tzinfo=None)
         with pytest.raises(cn.errors.InvalidInput, match="at must be a time"):
             sms.plan(people(1), to="mobile", text="Hi", name="later").send(at=at)
 
@@ -530,3 +531,17 @@ def test_a_price_limit_goes_with_each_message():
     with cn.sandbox() as sms:
         campaign = sms.plan(people(3), to="mobile", text="Hi", name="x", max_credits=0.1).send(progress=False)
         assert set(campaign.track(progress=False).statuses["status"]) == {"009"}
+
+
+@pytest.mark.parametrize("place", [".", "no/such/folder/run.html", 5, ""])
+def test_a_report_that_cannot_be_written_says_so(place, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with cn.sandbox() as sms, pytest.raises(cn.errors.InvalidInput):
+        sms.plan(people(2), to="mobile", text="Hi", name="x").send(progress=False).report(place)
+
+
+def test_a_campaign_of_a_closed_account_says_so():
+    with cn.sandbox() as sms:
+        campaign = sms.plan(people(2), to="mobile", text="Hi", name="x").send(progress=False)
+    with pytest.raises(cn.errors.LedgerError, match="account was closed"):
+        campaign.counts  # noqa: B018  asking is the point

@@ -67,7 +67,7 @@ class Life(RuleBasedStateMachine):
         self.gateway = Weather()
         self.people: list[str] = []
         self.recorded = 0  # rows that the ledger has to name
-        self.cancelled: set[str] = set()
+        self.cancelled: set[str] = set()  # numbers that must never get anything any more
         self.seen: dict[tuple[int, int], tuple[str, str]] = {}  # climsgid and state of each row's each attempt
         self.resent: set[str] = set()  # states that are being sent again by hand
         self.twice: set[str] = set()  # numbers that may get it twice, because somebody asked for that
@@ -89,7 +89,8 @@ class Life(RuleBasedStateMachine):
         return self.sms.campaign(NAME)
 
     def plan(self, text: str = "Hi") -> cn.Plan:
-        return self.sms.plan(pd.DataFrame({"to": self.people}), to="to", text=text, name=NAME)
+        frame = pd.DataFrame({"to": [to for to in self.people if to not in self.cancelled]}, dtype="str")
+        return self.sms.plan(frame, to="to", text=text, name=NAME)
 
     # what people do
 
@@ -150,15 +151,19 @@ class Life(RuleBasedStateMachine):
     @rule()
     @precondition(lambda self: self.recorded)
     def cancel(self) -> None:
-        sends = self.campaign().sends
+        planned = self._in_state("planned")
         self.campaign().cancel()
-        self.cancelled |= set(sends["to"][sends["state"] == "planned"])
+        self.cancelled |= planned
+
+    def _in_state(self, state: str) -> set[str]:
+        sends = self.campaign().sends
+        return set(sends["to"][sends["state"] == state])
 
     @rule()
     @precondition(lambda self: self.recorded)
     def edit_the_text(self) -> None:
         before = self.gateway.arrived["sendmsg"]
-        if self.campaign().counts.keys() - {"skipped"}:
+        if set(self.campaign().sends["to"]) - self.cancelled:
             with pytest.raises(ContentChanged):
                 self.plan("Hello").send(progress=False)
         assert self.gateway.arrived["sendmsg"] == before
@@ -227,6 +232,8 @@ class Life(RuleBasedStateMachine):
             wire.error = None
             self._opened.close()
         self.open_an_account()
+        if action == "cancel" and self.recorded:
+            self.cancelled |= self._in_state("skipped")
 
     # what holds at any time
 

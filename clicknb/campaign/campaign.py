@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from clicknb import display
+from clicknb import checks, display
 from clicknb.analysis import figures, report, summary
 from clicknb.campaign import record, track
 from clicknb.campaign.brakes import Brakes
@@ -21,7 +21,7 @@ from clicknb.campaign.schema import Message
 from clicknb.campaign.send import Sender
 from clicknb.campaign.service import Service
 from clicknb.clock import seconds
-from clicknb.errors import CampaignStopped, InvalidInput
+from clicknb.errors import CampaignStopped
 from clicknb.gateway import codes
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 LIST_SIZE = 300
 """Numbers in one request of the mode "list": what the specification of 2009 allows for POST."""
 
-RESENDABLE = frozenset({"absent", "unknown", "rejected"})
+RESENDABLE = ("absent", "rejected", "unknown")
 
 _MEANINGS = {code: status.meaning for code, status in codes.STATUSES.items()}
 
@@ -162,11 +162,8 @@ class Campaign:
         CampaignError
             Another program is sending this campaign; nothing was sent by this call.
         """
-        states = {resend} if isinstance(resend, str) else set(resend)
-        if wrong := states - RESENDABLE:
-            allowed = ", ".join(sorted(RESENDABLE))
-            message = f"resend takes {allowed}, not {', '.join(sorted(wrong))}. Nothing was sent."
-            raise InvalidInput(message)
+        given = [resend] if isinstance(resend, str) or not isinstance(resend, Iterable) else list(resend)
+        states = [checks.choice("resend", state, RESENDABLE) for state in given]
         self._service.ledger.stop(self._id, "")
         return execute(self._service, self.name, self._id, resend=states, takeover=takeover, progress=progress)
 
@@ -213,12 +210,11 @@ class Campaign:
 
     def report(self, path: str | Path) -> Path:
         """Write the summary, the reasons and the figure as one HTML page that needs nothing else."""
-        place = Path(path)
+        place = checks.path("path", path)
         page = report.report(
             self.outcomes, title=self.name, facts=self._facts(), figure=self.plot(), meanings=_MEANINGS
         )
-        place.write_text(page, encoding="utf-8")
-        return place
+        return report.save(page, place)
 
     def _facts(self) -> list[tuple[str, str]]:
         table = self._table()

@@ -234,12 +234,12 @@ class Plan:
             }
         )
 
-    def _wire_options(self, at: datetime | None) -> str:
+    def _wire_options(self, at: object) -> str:
         """Write what goes with each message as JSON, checked by the rules of the wire."""
         given: SendOptions = {}
         if at is not None:
-            ahead = at - self._service.clock.now() if at.tzinfo else timedelta(0)
-            if not timedelta(0) < ahead <= FARTHEST:
+            now = self._service.clock.now()
+            if not isinstance(at, datetime) or at.tzinfo is None or not now < at <= now + FARTHEST:
                 message = f"at must be a time with a zone, ahead of now by at most 7 days, not {at}. Nothing was sent."
                 raise InvalidInput(message)
             given["scheduled_time"] = at

@@ -39,7 +39,7 @@ LONGEST_PAUSE = 60.0
 """Seconds; a longer Retry-After is not waited for."""
 
 Batch = tuple[Message, ...]
-"""Messages that share a request: one in the mode "each", up to 600 of the same text in the mode "list"."""
+"""Messages that share a request: one in the mode "each", up to 300 of the same text in the mode "list"."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,7 @@ class Store:
         self.path = None if path is None else path.absolute()  # a notebook may change its directory
         self._lock = threading.RLock()
         self._verified = False
+        self._closed = False
         if self.path is not None:
             _create_private(self.path)
             self._identity = _identity(self.path)
@@ -72,7 +73,8 @@ class Store:
             raise
 
     def close(self) -> None:
-        """Release the file."""
+        """Release the file; whoever asks afterwards is told so."""
+        self._closed = True
         self._engine.dispose()
 
     @contextmanager
@@ -139,6 +141,11 @@ class Store:
 
         The words of SQLite stay out of it: they may hold a number or a text.
         """
+        if self._closed:
+            message = (
+                "This account was closed. What was sent is in its ledger. Open the account again, then repeat the call."
+            )
+            raise LedgerError(message)
         if self.path is not None and _identity(self.path) != self._identity:
             message = (
                 f"The ledger {self.path} was moved, deleted or replaced while it was open. {_AFTERWARDS} Put the file "

@@ -90,7 +90,7 @@ def run(directory: Path, say: Say) -> bool:
         verdict = cn.testing.check(sms, _gateways_record(url))
         say(f"  the gateway's own record: {_judged(verdict)}")
         say(f"\n7. To keep\n\n{_kept(campaign, directory)}\n  ledger  {ledger}")
-    return verdict.ok and sum(campaign.counts.values()) == len(people)
+        return verdict.ok and sum(campaign.counts.values()) == len(people)
 
 
 # the gateway

@@ -196,7 +196,9 @@ def assert_recovers(sms: cn.Account, gateway: Gateway, count: int) -> None:
     doubtful = campaign.sends.query("state == 'unknown'")
     assert known.isdisjoint(doubtful["climsgid"])
     campaign.reconcile(DENIED_LONG_ENOUGH)
+    denied = campaign.sends.query("state == 'absent'")
     campaign.resume(resend=["absent"], progress=False)
+    assert set(denied["climsgid"]).isdisjoint(campaign.sends["climsgid"])
     assert campaign.counts == {"accepted": count}
     assert_kept(sms, gateway.messages, count)
     assert Counter(message.to for message in gateway.messages) == Counter(people(count)["to"])

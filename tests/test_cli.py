@@ -166,11 +166,11 @@ def test_the_sandbox_answers_whoever_knows_its_password_until_it_is_told_to_end(
     assert output.endswith("Stopped. Messages accepted, and gone now: 1.\n")
 
 
-def test_the_examples_that_the_sandbox_prints_work(sandbox):
+def test_the_examples_that_the_sandbox_prints_work(sandbox, tmp_path):
     address(sandbox)
     text = "".join(iter(sandbox.stdout.readline, "Ctrl-C stops it.\n"))
     login = dict(re.findall(r"(base_url|user|password|api_id)=\"(\S+?)\"", text))
-    with cn.connect(**login, ledger=":memory:") as sms:
+    with cn.connect(**login, ledger=tmp_path / "ledger.sqlite") as sms:
         assert sms.balance() == 50
     for number in re.findall(r"^  (\d{11}) ", text, re.MULTILINE):
         assert number in cn.sandbox().numbers().index

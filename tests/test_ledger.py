@@ -363,7 +363,6 @@ def test_a_ledger_named_relatively_stays_where_it_is(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with closing(Ledger(Path("l.sqlite"))) as ledger:
         monkeypatch.chdir("/")
-        ledger.close()
         assert ledger.counts() == []
     assert not Path("/l.sqlite").exists()
 

@@ -125,16 +125,16 @@ def under_sqlite(step: Callable[[str], None]) -> Iterator[None]:
     """Have each statement and each commit of every ledger that is opened in the block counted as a step."""
 
     class Cursor(sqlite3.Cursor):
-        def execute(self, statement: str, *values: Any) -> sqlite3.Cursor:
+        def execute(self, statement: str, *values: Any) -> Any:
             step(statement)
             return super().execute(statement, *values)
 
-        def executemany(self, statement: str, values: Any) -> sqlite3.Cursor:
+        def executemany(self, statement: str, values: Any) -> Any:
             step(statement)
             return super().executemany(statement, values)
 
     class Connection(sqlite3.Connection):
-        def cursor(self, *_: Any) -> sqlite3.Cursor:
+        def cursor(self, *_: Any) -> Any:
             return super().cursor(Cursor)
 
         def commit(self) -> None:

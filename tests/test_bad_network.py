@@ -128,7 +128,7 @@ def test_fifty_threads_open_one_session(tmp_path):
     ):
         together = threading.Barrier(50)
 
-        def ask(_: int) -> float:
+        def ask(_: int) -> Any:
             together.wait(30)
             return sms.balance()
 
@@ -227,16 +227,23 @@ def test_idle_connections_that_the_server_closes_put_nothing_in_doubt(tmp_path):
 
 
 class Turned:
-    """Seconds that pass only when somebody waits."""
+    """Seconds that pass only when this thread waits."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
+        self._wait = threading.Event.wait
         monkeypatch.setattr(time, "monotonic", lambda: self.now)
         monkeypatch.setattr(time, "sleep", self.pass_by)
-        monkeypatch.setattr(threading.Event, "wait", lambda _, timeout: self.pass_by(timeout))
+        monkeypatch.setattr(threading.Event, "wait", lambda event, timeout=None: self.wait(event, timeout))
 
     def pass_by(self, seconds: float) -> None:
         self.now += max(seconds, 1e-6)
+
+    def wait(self, event: threading.Event, timeout: float | None) -> bool:
+        if timeout is None or threading.current_thread() is not threading.main_thread():
+            return self._wait(event, timeout)
+        self.pass_by(timeout)
+        return event.is_set()
 
 
 @pytest.mark.parametrize("rate", [0.5, 1.0, 7.3, 100.0, 1234.5])

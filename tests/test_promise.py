@@ -77,6 +77,7 @@ class Life(RuleBasedStateMachine):
         self.seen: dict[tuple[int, int], tuple[str, str]] = {}  # climsgid and state of each row's each attempt
         self.resent: set[str] = set()  # states that are being sent again by hand
         self.twice: set[str] = set()  # numbers that may get it twice, because somebody asked for that
+        self.broken = False  # whether something broke just now
         self._now = START
         self._world = ExitStack()
         self._directory = Path(self._world.enter_context(TemporaryDirectory()))
@@ -232,6 +233,7 @@ class Life(RuleBasedStateMachine):
     def something_breaks(self, newcomers: int, at: int, breakage: str, action: str) -> None:
         self.add_people(newcomers, unroutable=False)
         error, lasting = BREAKAGES[breakage]
+        self.broken = True
         wire = Tripwire(at, error, lasting=lasting)
         self._now = self.sms._service.clock.now()
         self._opened.close()
@@ -276,6 +278,8 @@ class Life(RuleBasedStateMachine):
         attempts = {(entry["row_id"], entry["attempt"]): entry for entry in self.sms._service.ledger.attempts()}
         assert len({entry["climsgid"] for entry in attempts.values()}) == len(attempts)
         assert self.seen.keys() <= attempts.keys()
+        left_open = {place for place, entry in attempts.items() if entry["state"] == "sending"}
+        assert len(left_open - self.seen.keys()) <= (CONNECTIONS if self.broken else 0)
         for (row, number), entry in attempts.items():
             if (row, number) in self.seen:
                 climsgid, was = self.seen[row, number]
@@ -286,6 +290,7 @@ class Life(RuleBasedStateMachine):
                 assert attempts[row, number - 1]["state"] == "returned" or was in self.resent
         self.seen = {place: (entry["climsgid"], entry["state"]) for place, entry in attempts.items()}
         self.resent = set()
+        self.broken = False
 
 
 Life.TestCase.settings = settings(
@@ -297,5 +302,4 @@ Life.TestCase.settings = settings(
 )
 
 
-class TestPromise(Life.TestCase):  # type: ignore[misc,name-defined]
-    """Hypothesis runs it, and shrinks what breaks it to the few steps that matter."""
+TestPromise = Life.TestCase

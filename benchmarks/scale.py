@@ -18,7 +18,6 @@ from typing import TypeVar
 import clicknb
 from benchmarks.clients import Job
 
-
 Result = TypeVar("Result")
 
 

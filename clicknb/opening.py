@@ -21,7 +21,9 @@ from clicknb.clock import Clock, RealClock, RunningClock, SteppedClock
 from clicknb.errors import ConfigError
 from clicknb.gateway import credentials
 from clicknb.gateway.client import Clickatell
+from clicknb.gateway.connections import Connections, needs_proxy
 from clicknb.gateway.transport import (
+    Exchange,
     InProcessTransport,
     RequestsTransport,
     SequentialExchange,
@@ -42,8 +44,12 @@ LIVE_URL = "https://api.clickatell.com"
 LIVE_RATE = 100.0
 """Messages a second: what Clickatell's documentation names as the usual throughput."""
 
-CONNECTIONS = 16
+CONNECTIONS = 64
+"""Connections, at most: at a limited rate only as many are opened as the gateway's latency calls for."""
+
 MOST_CONNECTIONS = 256
+IN_PROCESS = 16
+"""Messages that a gateway in this process takes between two commits."""
 
 _DEAREST = 999_999  # credits that the wire has digits for
 _FASTEST = 1_000_000  # seconds at the gateway for each real one
@@ -111,7 +117,7 @@ def in_process(gateway: Gateway, ledger: Ledger, clock: Clock) -> Account:
         mint=seeded(gateway.seed),
         live=False,
         rate=None,
-        concurrency=CONNECTIONS,
+        concurrency=IN_PROCESS,
     )
     return Account(service, "Sandbox account", gateway)
 
@@ -205,7 +211,7 @@ def connect(
         gateway=Clickatell(transport, login),
         ledger=book,
         clock=RealClock(),
-        connect=lambda connections: ThreadedExchange(lambda: RequestsTransport(url), connections),
+        connect=lambda connections: _exchange(url, connections),
         rehearse=_rehearse,
         mint=lambda name: secrets.token_hex(16),
         live=live,
@@ -214,6 +220,12 @@ def connect(
         allow=allowed,
     )
     return Account(service, f"{'LIVE account' if live else 'Test account'} of {login.user} at {url}")
+
+
+def _exchange(url: str, connections: int) -> Exchange:
+    if needs_proxy(url):
+        return ThreadedExchange(lambda: RequestsTransport(url), connections)
+    return Connections(url, connections)
 
 
 def _allowed(allow: str | Iterable[str]) -> frozenset[str]:

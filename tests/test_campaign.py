@@ -523,7 +523,7 @@ def test_too_much_doubt_stops_the_campaign_and_says_how_to_go_on(fault, words):
     with testing.server(faults=[Fault(fault, share=1.0)]) as server, testing.account(server) as sms:
         with pytest.raises(cn.errors.CampaignStopped, match=rf"{words}.*resume\(\)") as stopped:
             sms.plan(people(300), to="mobile", text="Hi", name="x").send(progress=False)
-        assert stopped.value.campaign.counts["unknown"] < 150
+        assert 100 <= stopped.value.campaign.counts["unknown"] < 100 + 64
         assert len(server.gateway.messages) == (0 if fault == "html502" else stopped.value.campaign.counts["unknown"])
 
 

@@ -115,7 +115,7 @@ def test_rows_left_sending_by_a_killed_program_become_unknown(tmp_path):
 
 
 def test_an_interrupt_sends_nothing_new_and_records_what_was_due():
-    with testing.server() as server, testing.account(server) as sms:
+    with testing.server() as server, testing.account(server, concurrency=16) as sms:
         left = iter(range(10))
 
         def look(_: Request) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +19,7 @@ from clicknb.campaign.service import Service
 from clicknb.errors import CampaignError, ClicknbError, ConfigError, InvalidInput
 from clicknb.gateway import codes
 from clicknb.gateway.client import Clickatell
+from clicknb.gateway.wire import MessageCharge, MessageStatus
 from clicknb.messages.cells import require_columns
 
 if TYPE_CHECKING:
@@ -305,18 +306,18 @@ class Account:
 
     def _ask_statuses(self, ids: Iterable[str], command: str) -> pd.DataFrame:
         wanted = _ids(ids)
-        rows = record.known(self._service.ledger, wanted)
-        for number, answer in track.read_statuses(self._service, list(wanted), command=command):
-            _describe(rows, number, answer.status, self._service.clock.now())
+        answers = dict(track.read_statuses(self._service, list(wanted), command=command))
+        rows = record.known(self._service.ledger, wanted).join(_described(answers, self._service.clock.now()))
         return frames.build(frames.STATUSES, rows, wanted.index)
 
     def charges(self, ids: Iterable[str]) -> pd.DataFrame:
         """Ask what messages cost by ``apimsgid``, now; columns as in ``clicknb.frames.CHARGES``."""
         wanted = _ids(ids)
-        rows = record.known(self._service.ledger, wanted)
-        for number, answer in track.read_charges(self._service, list(wanted)):
-            _describe(rows, number, answer.status, self._service.clock.now())
-            rows.loc[number, "charge"] = float(answer.charge)
+        answers = dict(track.read_charges(self._service, list(wanted)))
+        rows = record.known(self._service.ledger, wanted).join(_described(answers, self._service.clock.now()))
+        rows["charge"] = pd.Series(
+            {number: float(answer.charge) for number, answer in answers.items()}, dtype="float64"
+        )
         return frames.build(frames.CHARGES, rows, wanted.index)
 
     def coverage(self, numbers: Iterable[str]) -> pd.DataFrame:
@@ -431,9 +432,8 @@ def _ids(given: Iterable[str]) -> pd.Series[Any]:
     return ids
 
 
-def _describe(rows: pd.DataFrame, number: int, code: str, now: datetime) -> None:
-    """Fill in what a status says."""
-    status = codes.status(code)
-    rows.loc[number, ["status", "delivery", "meaning"]] = [code, status.delivery, status.meaning]
-    rows.loc[number, "final"] = status.final
-    rows.loc[number, "checked_at"] = now
+def _described(answers: Mapping[int, MessageStatus | MessageCharge], now: datetime) -> pd.DataFrame:
+    """Say what statuses mean: one row for each answer, under the number of its question."""
+    known = [(answer.status, codes.status(answer.status)) for answer in answers.values()]
+    rows = [(code, status.delivery, status.meaning, status.final, now) for code, status in known]
+    return pd.DataFrame(rows, list(answers), ["status", "delivery", "meaning", "final", "checked_at"])

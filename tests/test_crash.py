@@ -20,7 +20,7 @@ from clicknb.errors import CampaignError
 from clicknb.sandbox import Response, Server, serve
 from tests.attack import Recorder, assert_kept, assert_recovers, in_doubt, over_socket, run_cell, soak
 
-MESSAGES = soak(100, 1000)
+MESSAGES = soak(60, 1000)
 CONNECTIONS = 8
 
 # A clean process each, but one that has imported everything already.
@@ -84,7 +84,7 @@ def interrupt(process: Any) -> None:
         os.kill(process.pid, signal.SIGINT)
 
 
-@pytest.mark.parametrize("seed", range(soak(8, 100)))
+@pytest.mark.parametrize("seed", range(soak(6, 100)))
 def test_a_killed_sender_loses_nothing_doubles_nothing_and_leaves_few_in_doubt(seed, tmp_path):
     ledger = tmp_path / "ledger.sqlite"
     with serve(Deadly()) as server:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from datetime import timedelta
@@ -87,7 +86,7 @@ class Campaign:
     @property
     def counts(self) -> dict[str, int]:
         """How many rows are in each state."""
-        return dict(Counter(self.sends["state"].astype("str")).most_common())
+        return self._service.ledger.states(self._id)
 
     @property
     def stopped(self) -> str:

@@ -83,6 +83,18 @@ class Ledger(Store):
         with self._reading() as connection:
             return dict(connection.execute(sa.select(campaigns).where(campaigns.c.id == campaign_id)).mappings().one())
 
+    def states(self, campaign_id: str) -> dict[str, int]:
+        """Count the rows of a campaign by state, the most frequent first."""
+        query = (
+            sa.select(schema.STATE, sa.func.count(rows.c.id).label("number"))
+            .select_from(schema.with_telling_attempt())
+            .where(rows.c.campaign_id == campaign_id)
+            .group_by("state")
+            .order_by(sa.desc("number"), sa.func.min(rows.c.id))
+        )
+        with self._reading() as connection:
+            return {row.state: row.number for row in connection.execute(query)}
+
     def counts(self) -> list[dict[str, Any]]:
         """Count the rows of every campaign by state."""
         query = (

@@ -23,7 +23,7 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies, select_p
 
 from clicknb.gateway.address import check_base_url, is_loopback
 from clicknb.gateway.http1 import BrokenOff, Endless, ReplyReader, Unreadable
-from clicknb.gateway.transport import IDLE, Outcome, _authorities, _failure, _reason, _TooLarge
+from clicknb.gateway.transport import IDLE, Outcome, TooLarge, authorities, failure, reason_of
 from clicknb.gateway.wire import Reply, Request
 
 __all__ = ["Connections", "needs_proxy"]
@@ -60,10 +60,10 @@ def _words(error: Exception, *, begun: bool) -> str:
         case ssl.SSLError():
             kind = requests.exceptions.SSLError
         case Endless():
-            kind = _TooLarge
+            kind = TooLarge
         case _:
             kind = requests.ConnectionError
-    return _reason(kind)
+    return reason_of(kind)
 
 
 class Connections:
@@ -157,10 +157,10 @@ class Connections:
         except (OSError, Unreadable) as error:
             connection.close()
             reason = _words(error, begun=connection.begun)
-            self._settle(slot, _failure(request, self._base_url, reason, arrived=connection.begun))
+            self._settle(slot, failure(request, self._base_url, reason, arrived=connection.begun))
         except BaseException:  # interrupted anywhere: nobody can tell how far it came
             connection.close()
-            self._settle(slot, _failure(request, self._base_url, "it was interrupted", arrived=True))
+            self._settle(slot, failure(request, self._base_url, "it was interrupted", arrived=True))
             raise
 
     def _settle(self, slot: int, outcome: Outcome) -> None:
@@ -208,7 +208,7 @@ class _Gateway:
 
 def _tls() -> ssl.SSLContext:
     """Trust the same authorities as single requests do."""
-    place = _authorities() or DEFAULT_CA_BUNDLE_PATH
+    place = authorities() or DEFAULT_CA_BUNDLE_PATH
     is_folder = Path(place).is_dir()
     return ssl.create_default_context(cafile=None if is_folder else place, capath=place if is_folder else None)
 

@@ -43,7 +43,7 @@ logger = logging.getLogger(__name__)
 IDLE = 2.0
 """Seconds after which a connection is not written to again: the gateway may be closing it at that moment."""
 
-_LARGEST = 1_000_000
+LARGEST = 1_000_000
 _PIECE = 65_536
 
 
@@ -121,7 +121,7 @@ class RequestsTransport:
         self._session.mount("http://", TimedAdapter(max_retries=0))
         if not is_loopback(self.base_url):
             self._session.proxies.update(get_environ_proxies(self.base_url))
-        self._session.verify = _authorities() or True
+        self._session.verify = authorities() or True
 
     def __str__(self) -> str:
         return self.base_url
@@ -139,7 +139,7 @@ class RequestsTransport:
             finally:
                 self._used = time.monotonic()
         # Raised out here, so that it does not carry the other exception and the request inside it along.
-        raise _failure(request, self.base_url, _reason(kind), arrived=body.begun)
+        raise failure(request, self.base_url, reason_of(kind), arrived=body.begun)
 
     def _post(self, url: str, body: _Body) -> Reply:
         with self._session.post(
@@ -153,8 +153,8 @@ class RequestsTransport:
             content = bytearray()
             for piece in response.iter_content(_PIECE):
                 content += piece
-                if len(content) > _LARGEST:
-                    raise _TooLarge
+                if len(content) > LARGEST:
+                    raise TooLarge
             return Reply(response.status_code, bytes(content), _retry_after(response.headers))
 
     def close(self) -> None:
@@ -162,7 +162,7 @@ class RequestsTransport:
         self._session.close()
 
 
-def _authorities() -> str:
+def authorities() -> str:
     """Find the bundle of certificate authorities that the environment names; empty for the usual one."""
     bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or ""
     if bundle and not Path(bundle).exists():
@@ -174,12 +174,12 @@ def _authorities() -> str:
     return bundle
 
 
-class _TooLarge(requests.RequestException):
+class TooLarge(requests.RequestException):
     """The reply is larger than any that the gateway could mean."""
 
 
 _REASONS: tuple[tuple[type[Exception], str], ...] = (
-    (_TooLarge, "its answer had no end"),
+    (TooLarge, "its answer had no end"),
     (requests.ConnectTimeout, "it did not take the connection in time"),
     (requests.Timeout, "it did not answer in time"),
     (requests.exceptions.ProxyError, "the proxy did not connect to it"),
@@ -189,11 +189,12 @@ _REASONS: tuple[tuple[type[Exception], str], ...] = (
 )
 
 
-def _reason(kind: type[Exception]) -> str:
+def reason_of(kind: type[Exception]) -> str:
+    """Say in a few words what kind of failure it was."""
     return next((reason for known, reason in _REASONS if issubclass(kind, known)), "the connection failed")
 
 
-def _failure(request: Request, where: str, reason: str, *, arrived: bool) -> TransportError:
+def failure(request: Request, where: str, reason: str, *, arrived: bool) -> TransportError:
     """Make the error for a request that brought no reply; it holds the command and the place, and nothing else."""
     start = f"{request.command}: no answer from {where}, {reason}."
     if not arrived:
@@ -244,7 +245,7 @@ class InProcessTransport:
             refused = isinstance(error, ConnectionRefusedError)
         else:
             return Reply(status, body, _retry_after(headers))
-        raise _failure(request, str(self), "the connection failed", arrived=not refused)
+        raise failure(request, str(self), "the connection failed", arrived=not refused)
 
     def close(self) -> None:
         """Do nothing; there is no connection."""

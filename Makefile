@@ -12,7 +12,7 @@ export MPLCONFIGDIR := $(CURDIR)/$(VENV)/cache/matplotlib
 export IPYTHONDIR := $(CURDIR)/$(VENV)/cache/ipython
 export JUPYTER_DATA_DIR := $(CURDIR)/$(VENV)/cache/jupyter
 
-.PHONY: help demo test lab lint notebooks bench lock clean
+.PHONY: help demo test soak lab lint notebooks bench lock clean
 .DEFAULT_GOAL := help
 
 help: ## say what can be made
@@ -23,6 +23,10 @@ demo: $(VENV)/ready ## run a campaign of 1,200 people through the sandbox
 
 test: lint ## lint, then run the unit tests, the doctests and the notebooks
 	$(BIN)/python -m pytest
+
+soak: $(VENV)/ready ## run the long forms of the tests that attack the promise (an hour or more)
+	CLICKNB_SOAK=1 $(BIN)/python -m pytest tests/test_crash.py tests/test_failure_points.py tests/test_bad_network.py \
+		tests/test_promise.py
 
 lab: $(VENV)/ready ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab --notebook-dir=notebooks

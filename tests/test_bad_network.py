@@ -312,10 +312,7 @@ class Misquoting(Recorder):
         return replace(response, body=start + charge + f"{float(price) / self._factor:.6f}".encode())
 
 
-@pytest.mark.parametrize(
-    "resumed",
-    [0, pytest.param(3, marks=pytest.mark.xfail(reason="what was spent before is taken at the prices quoted"))],
-)
+@pytest.mark.parametrize("resumed", [0, 3])
 def test_a_budget_is_overspent_at_most_by_what_left_since_the_balance_was_asked(resumed, tmp_path):
     for seed in range(soak(4, 1000)):
         luck = random.Random(seed)

@@ -39,12 +39,19 @@ class Brakes:
         Credits that may be spent; None for no limit.
     spent
         Credits that were spent before.
+    note
+        Called with what is spent, each time the balance was asked.
     """
 
     def __init__(
-        self, balance: Callable[[], Decimal], budget: Decimal | None = None, spent: Decimal = Decimal(0)
+        self,
+        balance: Callable[[], Decimal],
+        budget: Decimal | None = None,
+        spent: Decimal = Decimal(0),
+        note: Callable[[Decimal], None] = lambda _: None,
     ) -> None:
         self._balance = balance
+        self._note = note
         self._budget = budget
         self._spent_before = spent
         self._at_start: Decimal | None = None
@@ -79,11 +86,19 @@ class Brakes:
     def _overspent(self) -> str:
         if self._budget is None or (self._at_start is not None and self._since_asked < ASK_EVERY):
             return ""
+        spent = self.spent()
+        if spent < self._budget:
+            return ""
+        return f"the budget of {display.credits(self._budget)} is reached: {display.credits(spent)} are spent"
+
+    def spent(self) -> Decimal:
+        """Ask what is spent by now, in credits; without a budget nobody asks."""
+        if self._budget is None:
+            return self._spent_before
         now = self._balance()
         self._since_asked = 0
         if self._at_start is None:
             self._at_start = now
         spent = self._spent_before + self._at_start - now
-        if spent < self._budget:
-            return ""
-        return f"the budget of {display.credits(self._budget)} is reached: {display.credits(spent)} are spent"
+        self._note(spent)
+        return spent

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +22,14 @@ from clicknb.campaign.schema import Message
 from clicknb.campaign.send import Sender
 from clicknb.campaign.service import Service
 from clicknb.clock import seconds
-from clicknb.errors import CampaignStopped
+from clicknb.errors import CampaignStopped, ClicknbError
 from clicknb.gateway import codes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from tqdm import tqdm
+
+logger = logging.getLogger(__name__)
 
 LIST_SIZE = 300
 """Numbers in one request of the mode "list": what the specification of 2009 allows for POST."""
@@ -322,19 +326,26 @@ def _run(service: Service, name: str, campaign_id: str, messages: list[Message],
         def settled(state: str) -> None:
             bar.update(state != "returned")
 
-        sender = Sender(service, campaign_id, _brakes(service, campaign_id, settings["budget"]), settled)
+        brakes = _brakes(service, campaign_id, settings["budget"])
+        sender = Sender(service, campaign_id, brakes, settled)
         try:
             sender.run(messages, together=together)
         except KeyboardInterrupt:
             service.ledger.stop(campaign_id, sender.stopped)
             raise
+    try:
+        brakes.spent()
+    except ClicknbError as error:
+        logger.warning("What campaign %r has spent could not be asked at its end: %s", name, error)
     return sender.stopped
 
 
 def _brakes(service: Service, campaign_id: str, budget: int | None) -> Brakes:
+    ledger, ask = service.ledger, service.gateway.getbalance
     if budget is None:
-        return Brakes(service.gateway.getbalance)
-    return Brakes(service.gateway.getbalance, Decimal(budget) / 1_000_000, service.ledger.spent(campaign_id))
+        return Brakes(ask)
+    note = partial(ledger.note_spent, campaign_id)
+    return Brakes(ask, Decimal(budget) / 1_000_000, ledger.spent(campaign_id), note)
 
 
 def _unless_stopped(campaign: Campaign, stopped: str) -> Campaign:

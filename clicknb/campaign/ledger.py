@@ -158,14 +158,21 @@ class Ledger(Store):
             return {row[0]: Recorded(*row[1:]) for row in connection.execute(query)}
 
     def spent(self, campaign_id: str) -> Decimal:
-        """Add up the least that the messages cost which were accepted or may have been, in credits."""
-        query = (
+        """Tell what a campaign has spent, in credits: as the balance showed, and no less than what was quoted."""
+        quoted = (
             sa.select(sa.func.coalesce(sa.func.sum(rows.c.estimated), 0))
             .join(attempts, attempts.c.row_id == rows.c.id)
             .where(rows.c.campaign_id == campaign_id, attempts.c.state.in_(["accepted", "unknown", "sending"]))
         )
+        measured = sa.select(sa.func.coalesce(campaigns.c.spent, 0)).where(campaigns.c.id == campaign_id)
         with self._reading() as connection:
-            return Decimal(connection.execute(query).scalar_one()) / 1_000_000
+            return Decimal(max(connection.execute(asked).scalar_one() for asked in (quoted, measured))) / 1_000_000
+
+    def note_spent(self, campaign_id: str, spent: Decimal) -> None:
+        """Remember what a campaign has spent, as the balance shows."""
+        change = sa.update(campaigns).where(campaigns.c.id == campaign_id)
+        with self._writing() as connection:
+            connection.execute(change.values(spent=micro_credits(spent)))
 
     def messages(self, campaign_id: str, states: Iterable[str]) -> list[Message]:
         """List the rows in some states, in the order in which they were recorded."""

@@ -57,6 +57,7 @@ campaigns = sa.Table(
     sa.Column("stopped", sa.Text, nullable=False, default=""),
     sa.Column("mode", sa.Text, nullable=False, default="each"),
     _money("budget"),
+    _money("spent"),
     _time("purged_at"),
     sqlite_strict=True,
 )

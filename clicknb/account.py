@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import pandas as pd
 
 from clicknb import checks, display, frames
-from clicknb.campaign import plan as planning
-from clicknb.campaign import record, track, upkeep
+from clicknb.campaign import planning, record, track, upkeep
 from clicknb.campaign.campaign import Campaign
-from clicknb.campaign.plan import Options, Plan
+from clicknb.campaign.plan import MOST_PARTS, Options, Plan
 from clicknb.campaign.service import Service
 from clicknb.errors import CampaignError, ClicknbError, ConfigError, InvalidInput
 from clicknb.gateway import codes
@@ -120,7 +119,7 @@ class Account:
             The gateway refused the account or could not be reached; the message is planned, so call this again.
         """
         row = {"to": [_number(to)], "text": [checks.text("text", text)]}
-        limits = {"max_parts": planning.MOST_PARTS, "budget": budget, "max_credits": max_credits}
+        limits = {"max_parts": MOST_PARTS, "budget": budget, "max_credits": max_credits}
         options = _options(name=SINGLE, text="{text}", sender=sender, country=country, **limits)
         checks.flag("again", again)
         plan = planning.make(self._service, pd.DataFrame(row), "to", options, priced=False)
@@ -403,7 +402,7 @@ def _options(**given: Any) -> Options:
         "text": lambda value: checks.text("text", value),
         "sender": lambda value: checks.text("sender", value),
         "country": lambda value: checks.optional(checks.text, "country", value),
-        "max_parts": lambda value: checks.whole("max_parts", value, 1, planning.MOST_PARTS),
+        "max_parts": lambda value: checks.whole("max_parts", value, 1, MOST_PARTS),
         "budget": lambda value: checks.optional(checks.amount, "budget", value),
         "max_credits": lambda value: checks.optional(checks.amount, "max_credits", value, _DEAREST),
         "mode": lambda value: checks.choice("mode", value, _MODES),

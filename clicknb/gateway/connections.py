@@ -210,7 +210,9 @@ def _tls() -> ssl.SSLContext:
     """Trust the same authorities as single requests do."""
     place = authorities() or DEFAULT_CA_BUNDLE_PATH
     is_folder = Path(place).is_dir()
-    return ssl.create_default_context(cafile=None if is_folder else place, capath=place if is_folder else None)
+    context = ssl.create_default_context(cafile=None if is_folder else place, capath=place if is_folder else None)
+    context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)  # Python 3.11 before .4: a cut reply looked whole
+    return context
 
 
 class _Connection:

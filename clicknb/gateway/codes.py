@@ -7,7 +7,6 @@ so a send that is answered with it stays in doubt.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -141,17 +140,6 @@ def status(code: str) -> Status:
     """
     known = STATUSES.get(code)
     return known or Status(code, "Not documented", "pending", False, "A status that no documentation lists.")
-
-
-def settle(codes: Iterable[str]) -> str:
-    """Choose the status that counts among all those seen for one message, whatever their order.
-
-    Examples
-    --------
-    >>> settle(["004", "003", "008"])
-    '004'
-    """
-    return max(codes, key=lambda code: (PROGRESS.get(code, -1), code), default="001")
 
 
 def errors() -> pd.DataFrame:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -64,6 +65,7 @@ class Store:
             _create_private(self.path)
             self._identity = _identity(self.path)
         self._engine = _engine(self.path)
+        self._release = weakref.finalize(self, self._engine.dispose)  # also when nobody closes it
         try:
             self._prepare()
             if self.path is not None:
@@ -75,7 +77,7 @@ class Store:
     def close(self) -> None:
         """Release the file; whoever asks afterwards is told so."""
         self._closed = True
-        self._engine.dispose()
+        self._release()
 
     @contextmanager
     def sending(self, campaign_id: str, *, takeover: bool = False) -> Iterator[None]:

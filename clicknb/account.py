@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from clicknb import checks, display, frames
-from clicknb.campaign import planning, record, track, upkeep
+from clicknb.campaign import planning, record, single, suppression, track, upkeep
 from clicknb.campaign.campaign import Campaign
-from clicknb.campaign.plan import MOST_PARTS, Options, Plan
+from clicknb.campaign.options import Mode, Options
+from clicknb.campaign.plan import Plan
 from clicknb.campaign.service import Service
-from clicknb.errors import CampaignError, ClicknbError, ConfigError, InvalidInput
+from clicknb.errors import CampaignError, ClicknbError, ConfigError
 from clicknb.gateway import codes
 from clicknb.gateway.client import Clickatell
 from clicknb.gateway.wire import MessageCharge, MessageStatus
@@ -23,17 +24,6 @@ from clicknb.messages.cells import require_columns
 
 if TYPE_CHECKING:
     from clicknb.sandbox import Gateway
-
-SINGLE = "single messages"
-"""The campaign that ``Account.send`` records its messages in."""
-
-SAME_MESSAGE = timedelta(hours=24)
-"""How long the same number, text and sender count as one message."""
-
-Mode = Literal["each", "list"]
-_MODES: tuple[Mode, ...] = ("each", "list")
-
-_DEAREST = 999_999  # credits that the wire has digits for
 
 _ID = "[0-9A-Fa-f]{32}"
 _PREFIX = "[1-9][0-9]{0,14}"
@@ -118,23 +108,19 @@ class Account:
         CampaignStopped
             The gateway refused the account or could not be reached; the message is planned, so call this again.
         """
-        row = {"to": [_number(to)], "text": [checks.text("text", text)]}
-        limits = {"max_parts": MOST_PARTS, "budget": budget, "max_credits": max_credits}
-        options = _options(name=SINGLE, text="{text}", sender=sender, country=country, **limits)
-        checks.flag("again", again)
-        plan = planning.make(self._service, pd.DataFrame(row), "to", options, priced=False)
-        problem = plan.frame["problem"].iloc[0]
-        if pd.notna(problem):
-            message = f"The message cannot be sent: {problem}. Nothing left this machine."
-            raise InvalidInput(message)
-        return plan.send_one(since=self._service.clock.now() - SAME_MESSAGE, again=again)
+        options = Options.checked(
+            name=single.NAME, to="to", sender=sender, country=country, budget=budget, max_credits=max_credits
+        )
+        return single.send(
+            self._service, _number(to), checks.text("text", text), options, again=checks.flag("again", again)
+        )
 
     def send_batch(
         self,
         frame: pd.DataFrame,
         *,
         to: str,
-        text: str,
+        text: str | None = None,
         name: str,
         confirm: str | None = None,
         progress: bool = True,
@@ -167,11 +153,16 @@ class Account:
         frame: pd.DataFrame,
         *,
         to: str,
-        text: str,
+        text: str | None = None,
         name: str,
         country: str | None = None,
         sender: str = "",
+        variants: Mapping[str, str] | None = None,
+        seed: int = 0,
+        substitute: bool = False,
+        refuse: Iterable[str] = (),
         max_parts: int = 3,
+        prices: Mapping[str, float] | None = None,
         budget: float | None = None,
         max_credits: float | None = None,
         mode: Mode = "each",
@@ -192,8 +183,21 @@ class Account:
             Two letters, such as ``"GB"``: how to read national numbers.
         sender
             Sender ID: at most 16 digits or 11 letters and digits.
+        variants
+            Instead of ``text``: names and texts of two or more variants. Each recipient gets one at random, in equal
+            numbers, and keeps it, as recorded in the ledger.
+        seed
+            Decides who gets which variant.
+        substitute
+            Whether characters that force Unicode are replaced by plain ones where nothing is lost, such as a curly
+            apostrophe by a straight one; ``plan.substitutions`` shows every change, ``plan.autopsy()`` what it saves.
+        refuse
+            Kinds of repair that shall be refused instead, see ``clicknb.doctor``.
         max_parts
             Longer texts are refused; at most 35.
+        prices
+            What a part costs you in credits, by country (``"GB"``) or number prefix (``"4477"``), for the upper end
+            of the cost. Without it that end is known only for countries that the ledger has charges of.
         budget
             Credits: sending stops when the campaign has spent so many. The overspend is at most what is on its way
             plus 50 messages, each at the highest price, because the balance is asked for once every 50 messages.
@@ -211,11 +215,34 @@ class Account:
             A column is missing, the text's braces are broken, or an option breaks a rule.
         AccountError
             The gateway refuses the account.
+
+        Examples
+        --------
+        >>> import clicknb as cn
+        >>> people = pd.DataFrame({"mobile": [f"4477009001{n:02d}" for n in range(10)]})
+        >>> texts = {"A": "Book now", "B": "Your place is waiting"}
+        >>> plan = cn.sandbox().plan(people, to="mobile", variants=texts, seed=1, name="spring")
+        >>> plan.frame["variant"].value_counts().to_dict()
+        {'A': 5, 'B': 5}
         """
         table, column = checks.table("frame", frame), checks.text("to", to, "Name the column with the numbers.")
-        limits = {"max_parts": max_parts, "budget": budget, "max_credits": max_credits}
-        options = _options(name=name, text=text, sender=sender, country=country, mode=mode, **limits)
-        return planning.make(self._service, table, column, options)
+        options = Options.checked(
+            name=name,
+            to=column,
+            text=text,
+            country=country,
+            sender=sender,
+            variants=variants,
+            seed=seed,
+            substitute=substitute,
+            refuse=refuse,
+            max_parts=max_parts,
+            prices=prices,
+            budget=budget,
+            max_credits=max_credits,
+            mode=mode,
+        )
+        return planning.make(self._service, table, options)
 
     # campaigns
 
@@ -237,6 +264,69 @@ class Account:
             message = f"The ledger has no campaign {name!r}. It has: {known}. Nothing was sent."
             raise CampaignError(message)
         return Campaign(self._service, name, campaign_id)
+
+    # whom nobody may write to
+
+    @property
+    def suppressed(self) -> pd.DataFrame:
+        """Who must not be written to, columns as in ``clicknb.frames.SUPPRESSED``; ``clicknb.export`` writes it."""
+        return suppression.frame(self._service.ledger)
+
+    def suppress(
+        self,
+        numbers: str | Iterable[str] | pd.DataFrame,
+        *,
+        sender: str = "",
+        source: str = "",
+        country: str | None = None,
+    ) -> int:
+        """Never write to these numbers again: plans leave them out, and so does a campaign that is being sent.
+
+        Parameters
+        ----------
+        numbers
+            One, several, or a frame with a column ``to``; where it has ``scope``, ``source`` or ``since``, as what
+            ``suppressed`` shows has, these count instead of the arguments.
+        sender
+            The only sender ID that this holds for; all if empty.
+        source
+            Where this comes from, such as ``"replied STOP"``: kept, because one may have to show it.
+        country
+            How to read national numbers.
+
+        Returns
+        -------
+        int
+            How many numbers were not suppressed before.
+
+        Raises
+        ------
+        InvalidInput
+            Some are no numbers; nothing was recorded.
+
+        Examples
+        --------
+        >>> import clicknb as cn
+        >>> sms = cn.sandbox()
+        >>> sms.suppress("447700900123", source="replied STOP")
+        1
+        >>> sms.suppressed[["to", "source"]].values.tolist()
+        [['447700900123', 'replied STOP']]
+        """
+        given = {"sender": checks.text("sender", sender), "source": checks.text("source", source)}
+        entries = suppression.entries(numbers, self._service.clock.now(), country=country, **given)
+        return suppression.add(self._service.ledger, entries)
+
+    def unsuppress(
+        self, numbers: str | Iterable[str] | pd.DataFrame, *, sender: str = "", source: str, country: str | None = None
+    ) -> int:
+        """Let these numbers be written to again, as they have asked; the record of the suppression stays.
+
+        Takes and raises the same as ``suppress``; returns how many numbers were suppressed.
+        """
+        given = {"sender": checks.text("sender", sender), "source": checks.text("source", source)}
+        entries = suppression.entries(numbers, self._service.clock.now(), country=country, **given)
+        return suppression.add(self._service.ledger, entries, lifted=True)
 
     # the ledger
 
@@ -393,21 +483,6 @@ def _number(to: Any) -> str:
     if not to.strip() if isinstance(to, str) else pd.api.types.is_scalar(to) and pd.isna(to):
         checks.refuse("The message cannot be sent: the number is empty.", "Give one, such as '447700900123'.")
     return checks.text("to", to, "Pass one number in quotation marks; for several there is sms.send_batch().")
-
-
-def _options(**given: Any) -> Options:
-    """Check the options of a plan and hold them together."""
-    rules: dict[str, Callable[[Any], Any]] = {
-        "name": lambda value: checks.line("name", value),
-        "text": lambda value: checks.text("text", value),
-        "sender": lambda value: checks.text("sender", value),
-        "country": lambda value: checks.optional(checks.text, "country", value),
-        "max_parts": lambda value: checks.whole("max_parts", value, 1, MOST_PARTS),
-        "budget": lambda value: checks.optional(checks.amount, "budget", value),
-        "max_credits": lambda value: checks.optional(checks.amount, "max_credits", value, _DEAREST),
-        "mode": lambda value: checks.choice("mode", value, _MODES),
-    }
-    return Options(**{name: rules[name](value) for name, value in given.items()})
 
 
 def listed(given: Any, name: str, column: str) -> pd.Series[Any]:

@@ -129,12 +129,30 @@ OUTCOMES: Schema = {
 """One row per recipient with all that is known of it: what analysis reads. ``settled_at`` is when its final status was
 first seen; ``status``, ``delivery`` and ``final`` are missing where nothing was accepted."""
 
+COUNTRIES: Schema = {
+    "country": "str",
+    "messages": "int64",
+    "parts": "int64",
+    "credits_low": "float64",
+    "credits_high": "float64",
+    "without_price": "int64",
+}
+"""What a plan sends to each country; credits are missing where no price is known."""
+
 COVERAGE: Schema = {
     "to": "str",
     "supported": "boolean",
     "charge": "float64",
     "meaning": "str",
 }
+
+SUPPRESSED: Schema = {
+    "to": "str",
+    "scope": "str",
+    "source": "str",
+    "since": UTC,
+}
+"""Who must not be written to; ``scope`` is one sender ID, or empty for all."""
 
 CAMPAIGNS: Schema = {
     "name": "str",

@@ -372,21 +372,23 @@ def test_a_ledger_named_relatively_stays_where_it_is(tmp_path, monkeypatch):
 
 def test_an_older_ledger_is_brought_up_to_date_and_keeps_its_rows(tmp_path, monkeypatch):
     path = half_sent(tmp_path)
-    monkeypatch.setattr(schema, "SCHEMA_VERSION", 3)
-    steps = {2: ("ALTER TABLE prices ADD COLUMN note TEXT",), 3: ("UPDATE prices SET note = 'known'",)}
+    now = schema.SCHEMA_VERSION
+    monkeypatch.setattr(schema, "SCHEMA_VERSION", now + 2)
+    steps = {now + 1: ("ALTER TABLE prices ADD COLUMN note TEXT",), now + 2: ("UPDATE prices SET note = 'known'",)}
     monkeypatch.setattr(schema, "MIGRATIONS", steps)
     for _ in range(2):
         with closing(Ledger(path)) as ledger:
             assert ledger.counts()[0]["rows"] == 20
     with closing(sqlite3.connect(path)) as other:
         assert other.execute("SELECT DISTINCT note FROM prices").fetchall() == [("known",)]
-        assert other.execute("PRAGMA user_version").fetchone() == (3,)
+        assert other.execute("PRAGMA user_version").fetchone() == (now + 2,)
 
 
 def test_a_migration_that_fails_changes_nothing(tmp_path, monkeypatch):
     path = half_sent(tmp_path)
-    monkeypatch.setattr(schema, "SCHEMA_VERSION", 2)
-    monkeypatch.setattr(schema, "MIGRATIONS", {2: ("DROP TABLE prices", "no SQL")})
+    version = schema.SCHEMA_VERSION + 1
+    monkeypatch.setattr(schema, "SCHEMA_VERSION", version)
+    monkeypatch.setattr(schema, "MIGRATIONS", {version: ("DROP TABLE prices", "no SQL")})
     with pytest.raises(LedgerError):
         Ledger(path)
     monkeypatch.undo()

@@ -309,7 +309,6 @@ def execute_one(service: Service, name: str, campaign_id: str, row_id: int) -> C
     CampaignStopped
         It could not be sent, and is still planned.
     """
-    service.ledger.verify()
     messages = [message for message in service.ledger.messages(campaign_id, {"planned"}) if message.row_id == row_id]
     stopped = _run(service, name, campaign_id, messages, progress=False)
     return _unless_stopped(Campaign(service, name, campaign_id), stopped)

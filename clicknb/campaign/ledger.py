@@ -108,8 +108,8 @@ class Ledger(Store):
             return [dict(row) for row in connection.execute(query).mappings()]
 
     def start(self, campaign: Mapping[str, Any]) -> str:
-        """Record a campaign, or the new mode and budget of one of this name; returns the id that it has."""
-        changed = {name: campaign[name] for name in ("mode", "budget")}
+        """Record a campaign, or the new mode, budget and rules of one of this name; returns the id that it has."""
+        changed = {name: campaign[name] for name in ("mode", "budget", "rules")}
         statement = insert(campaigns).values(campaign).on_conflict_do_update(index_elements=["name"], set_=changed)
         with self._writing() as connection:
             connection.execute(statement)
@@ -156,6 +156,14 @@ class Ledger(Store):
         )
         with self._reading() as connection:
             return {row[0]: Recorded(*row[1:]) for row in connection.execute(query)}
+
+    def variants(self, campaign_id: str) -> dict[str, str]:
+        """Read which variant each row got, by its key."""
+        query = sa.select(rows.c.key, rows.c.variant).where(
+            rows.c.campaign_id == campaign_id, rows.c.variant.is_not(None), ~rows.c.key.startswith("skipped ")
+        )
+        with self._reading() as connection:
+            return {key: str(variant) for key, variant in connection.execute(query)}
 
     def spent(self, campaign_id: str) -> Decimal:
         """Tell what a campaign has spent, in credits: as the balance showed, and no less than what was quoted."""
@@ -368,6 +376,18 @@ class Ledger(Store):
         query = sa.select(prices.c.country, prices.c.charge).where(prices.c.asked_at >= micro(since))
         with self._reading() as connection:
             return {row.country: row.charge for row in connection.execute(query)}
+
+    def dearest(self) -> dict[str, int]:
+        """Read the most that a part has cost so far: country to micro-credits."""
+        most = sa.func.max(-(-events.c.charge // rows.c.parts))  # rounded up
+        query = (
+            sa.select(rows.c.country, most)
+            .join(rows, rows.c.id == events.c.row_id)
+            .where(events.c.charge > 0, rows.c.parts > 0, rows.c.country.is_not(None))
+            .group_by(rows.c.country)
+        )
+        with self._reading() as connection:
+            return {row[0]: row[1] for row in connection.execute(query)}
 
     def set_price(self, country: str, charge: Decimal | None, at: datetime) -> None:
         """Remember what the gateway says a part to this country costs at least."""

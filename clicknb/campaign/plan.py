@@ -6,17 +6,17 @@ import hashlib
 import json
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from clicknb import display, frames
-from clicknb.campaign import record
+from clicknb import checks, display, frames
+from clicknb.campaign import glance, record
 from clicknb.campaign.campaign import Campaign, execute, execute_one, in_background
+from clicknb.campaign.options import Options
 from clicknb.campaign.schema import Recorded, micro, micro_credits
 from clicknb.campaign.service import Service
 from clicknb.errors import AlreadySent, CampaignError, ConfirmationNeeded, ContentChanged, InvalidInput
@@ -26,36 +26,11 @@ if TYPE_CHECKING:
     from clicknb.testing import Rehearsal
 
 
-MOST_PARTS = 35
-"""The longest text that Clickatell splits (its archived page on concatenation)."""
-
-
 FARTHEST = timedelta(days=7)
 """How far ahead a message may be scheduled (HTTP API specification, deliv_time)."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """What holds for every message of a plan."""
-
-    name: str
-    text: str
-    sender: str = ""
-    country: str | None = None
-    max_parts: int = 3
-    mode: Literal["each", "list"] = "each"
-    budget: Decimal | None = None
-    max_credits: Decimal | None = None
-
-    def __post_init__(self) -> None:
-        if not self.name.strip():
-            message = "A campaign needs a name: it is how running a cell again is recognised. Nothing was sent."
-            raise InvalidInput(message)
-        if not 1 <= self.max_parts <= MOST_PARTS:
-            message = f"max_parts must be 1 to {MOST_PARTS}, not {self.max_parts}. Nothing was sent."
-            raise InvalidInput(message)
-        if self.sender:
-            encode({"sender": self.sender})
+MOST_TESTS = 20
+"""How many messages ``Plan.test`` sends at most."""
 
 
 class Plan:
@@ -66,14 +41,21 @@ class Plan:
     frame : pandas.DataFrame
         One row per input row with the caller's index; columns as in ``clicknb.frames.PLAN``. A row with a ``problem``
         will not be sent. ``credits_low`` is the least it can cost; missing where no price is known.
+    people : pandas.DataFrame
+        The table that it was made from.
+    options : clicknb.campaign.options.Options
+        What holds for every message.
     balance : decimal.Decimal or None
         Credits of the account when the plan was made; None if the gateway could not be asked.
     """
 
-    def __init__(self, service: Service, frame: pd.DataFrame, options: Options, balance: Decimal | None) -> None:
+    def __init__(
+        self, service: Service, people: pd.DataFrame, frame: pd.DataFrame, options: Options, balance: Decimal | None
+    ) -> None:
         self._service = service
-        self._options = options
         self._frame = frame
+        self.people = people
+        self.options = options
         self.balance = balance
 
     @property
@@ -84,7 +66,12 @@ class Plan:
     @property
     def name(self) -> str:
         """The campaign's name, unique in its ledger."""
-        return self._options.name
+        return self.options.name
+
+    @property
+    def live(self) -> bool:
+        """Whether sending it leaves this machine and costs money."""
+        return self._service.live
 
     @property
     def to_send(self) -> pd.DataFrame:
@@ -93,15 +80,21 @@ class Plan:
 
     @cached_property
     def _keys(self) -> list[str]:
-        return _keys(self.to_send["to"])
+        return row_keys(self.to_send["to"])
 
     @cached_property
     def token(self) -> str:
-        """Eight hexadecimal digits that stand for exactly this plan: order, numbers, texts, encodings and sender."""
-        rows = self.to_send
-        content = [self.name, self._options.sender, self._options.max_parts, self._options.mode]
-        content += [list(rows[column]) for column in ("to", "text", "encoding")]
-        digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:8].upper()
+        """Eight hexadecimal digits that stand for exactly this plan.
+
+        It covers every row in its order, with number, text, encoding and variant, those that are left out, the sender
+        ID and all options. Prices, quiet hours and who is suppressed are looked at again when it is sent.
+        """
+        rows = self._frame[["to", "text", "encoding", "variant", "read_as"]].astype("object").fillna("")
+        left_out = self._frame["problem"].notna()
+        rows.loc[left_out, ["to", "text", "encoding", "variant"]] = ""
+        rows.loc[~left_out, "read_as"] = ""
+        written = json.dumps([self.options.confirmed(), *(list(rows[name]) for name in rows)])
+        digest = hashlib.sha256(written.encode()).hexdigest()[:8].upper()
         return f"{digest[:4]}-{digest[4:]}"
 
     def send(
@@ -189,7 +182,47 @@ class Plan:
 
     def at(self, service: Service) -> Plan:
         """Make the same plan for another account."""
-        return Plan(service, self._frame, self._options, None)
+        return Plan(service, self.people, self._frame, self.options, None)
+
+    def test(self, to: str, *, rows: int = 3) -> pd.DataFrame:
+        """Send a few of the texts to a number of one's own first, as single messages and not as part of the campaign.
+
+        Those with the most parts come first, since they are the ones to look at. Running it again sends only what
+        was not sent within 24 hours.
+
+        Parameters
+        ----------
+        to
+            The number, in international form or as people of the plan's country write it.
+        rows
+            How many different texts.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row for each message with the index of the plan, columns as in ``clicknb.frames.SENDS``.
+
+        Raises
+        ------
+        InvalidInput
+            The number cannot be sent to; nothing was sent.
+        CampaignStopped
+            The gateway refused the account or could not be reached.
+
+        Examples
+        --------
+        >>> import clicknb as cn
+        >>> people = pd.DataFrame({"mobile": ["447700900123"], "name": ["Ann"]})
+        >>> plan = cn.sandbox().plan(people, to="mobile", text="Hi {name}", name="greeting")
+        >>> plan.test("447700900199")["text"].tolist()
+        ['Hi Ann']
+        """
+        from clicknb.campaign import single  # which makes plans itself
+
+        texts = self.to_send.sort_values("parts", ascending=False, kind="stable").drop_duplicates("text")["text"]
+        chosen = texts.head(checks.whole("rows", rows, 1, MOST_TESTS))
+        sent = [single.send(self._service, to, text, self.options) for text in chosen]
+        return pd.concat(sent).set_axis(chosen.index) if sent else frames.build(frames.SENDS, [])
 
     def sends(self) -> pd.DataFrame:
         """Show what became of the rows of this plan, in its order and with its index (``clicknb.frames.SENDS``)."""
@@ -212,19 +245,20 @@ class Plan:
                 f"Nothing was sent now: the same message went to {display.mask_number(row['to'])} before, and is "
                 f"{state}. Its record is returned. To send it once more, pass again=True."
             )
-            warnings.warn(message, AlreadySent, stacklevel=3)
+            warnings.warn(message, AlreadySent, stacklevel=4)
         return record.sends(record.joined(ledger, campaign_id, only=row_id))
 
     def _open(self) -> str:
         """Find the campaign in the ledger, or start it there."""
-        budget = self._options.budget
+        budget = self.options.budget
         return self._service.ledger.start(
             {
                 "id": self._service.mint(self.name),
                 "name": self.name,
                 "started_at": micro(self._service.clock.now()),
                 "index_names": record.label(tuple(self._frame.index.names)),
-                "mode": self._options.mode,
+                "mode": self.options.mode,
+                "rules": "{}",
                 "budget": micro_credits(budget),
             }
         )
@@ -238,19 +272,12 @@ class Plan:
                 message = f"at must be a time with a zone, ahead of now by at most 7 days, not {at}. Nothing was sent."
                 raise InvalidInput(message)
             given["scheduled_time"] = at
-        if self._options.max_credits is not None:
-            given["max_credits"] = self._options.max_credits
+        if self.options.max_credits is not None:
+            given["max_credits"] = self.options.max_credits
         return json.dumps(encode(given))
 
-    def _new(self) -> pd.DataFrame:
-        """Choose the rows to send that the campaign has not tried before."""
-        campaign_id = self._service.ledger.campaign_id(self.name)
-        known = {} if campaign_id is None else self._service.ledger.recorded(campaign_id)
-        new = [key not in known or known[key].state == "planned" for key in self._keys]
-        return self.to_send.loc[pd.Series(new, self.to_send.index, dtype="bool").to_numpy()]
-
     def _refuse_overspending(self) -> None:
-        budget, cost = self._options.budget, self._new()["credits_low"].sum()
+        budget, cost = self.options.budget, self.new["credits_low"].sum()
         if budget is not None and cost > budget:
             message = (
                 f"This plan costs at least {display.credits(cost)}, more than its budget of {display.credits(budget)}. "
@@ -268,7 +295,7 @@ class Plan:
                 "more. Nothing was sent now. To send them after all, give them a campaign with a new name."
             )
             raise CampaignError(message)
-        changed = [label for label, row, text in known if (row.text, row.sender) != (text, self._options.sender)]
+        changed = [label for label, row, text in known if (row.text, row.sender) != (text, self.options.sender)]
         if changed:
             named = ", ".join(str(label) for label in changed[:_NAMED])
             more = f" and {len(changed) - _NAMED:,} more" if len(changed) > _NAMED else ""
@@ -282,13 +309,13 @@ class Plan:
     def _all_keys(self) -> list[str]:
         """Make the key of every row: of those to send the number, of those left out what was read."""
         rows = self._frame.reset_index(drop=True)
-        return _keys(rows["to"].where(rows["problem"].isna(), "skipped " + rows["read_as"].fillna("")))
+        return row_keys(rows["to"].where(rows["problem"].isna(), "skipped " + rows["read_as"].fillna("")))
 
     def _records(self, options: str) -> list[dict[str, Any]]:
         """Write the rows as the ledger keeps them: those to send, and those left out with the reason."""
         table = self._frame.reset_index(drop=True).rename(columns={"row": "ordinal", "problem": "skipped"})
         table["label"] = [record.label(value) for value in self._frame.index]
-        table["sender"] = self._options.sender
+        table["sender"] = self.options.sender
         table["options"] = options
         table["estimated"] = [micro_credits(credits) for credits in table["credits_low"]]
         table["key"] = self._all_keys()
@@ -298,50 +325,29 @@ class Plan:
 
     # what it says at a glance
 
-    def _facts(self) -> list[tuple[str, str]]:
-        rows = self._new()
-        problems = self._frame["problem"].dropna()
-        duplicates = int(problems.str.startswith("duplicate").sum())
-        prices = rows["credits_low"].dropna()
-        cost = float(prices.sum())
-        facts = [
-            ("to send", f"{len(rows):,}"),
-            ("refused", f"{len(problems) - duplicates:,}"),
-            ("duplicates", f"{duplicates:,}"),
-            *([("sent before", f"{before:,}")] if (before := len(self.to_send) - len(rows)) else []),
-            ("parts", f"{int(rows['parts'].sum()):,}"),
-            (
-                "cost",
-                f"at least {display.credits(cost)} if all are accepted" if len(prices) else "not known: no prices",
-            ),
-        ]
-        if 0 < len(prices) < len(rows):
-            facts.append(("without a price", f"{len(rows) - len(prices):,}"))
-        if self._options.budget is not None:
-            facts.append(("budget", display.credits(self._options.budget)))
-        if self._options.mode == "list":
-            facts.append(("requests", f"{len(rows[['text']].drop_duplicates()):,} texts, up to 300 numbers a request"))
-        if self.balance is not None:
-            facts.append(("balance", display.credits(self.balance)))
-            left = float(self.balance) - cost
-            facts.append(("balance after", f"at most {display.credits(left)}" if left >= 0 else "not enough credit"))
-        return [*facts, ("token", self.token)]
+    @property
+    def new(self) -> pd.DataFrame:
+        """The rows to send that the campaign has not tried before."""
+        campaign_id = self._service.ledger.campaign_id(self.name)
+        known = {} if campaign_id is None else self._service.ledger.recorded(campaign_id)
+        untried = [key not in known or known[key].state == "planned" for key in self._keys]
+        return self.to_send.loc[pd.Series(untried, self.to_send.index, dtype="bool").to_numpy()]
 
-    def _note(self) -> str:
-        if self._options.mode == "list":
-            return f"{self._how()} If the reply to a request is lost, all its numbers are in doubt together."
-        return self._how()
+    @property
+    def countries(self) -> pd.DataFrame:
+        """What goes to each country, the dearest first (``clicknb.frames.COUNTRIES``): messages, parts, credits."""
+        return glance.countries(self.new)
 
-    def _how(self) -> str:
-        call = f'plan.send(confirm="{self.token}")' if self._service.live else "plan.send()"
-        return f"Nothing has been sent. {call} sends it."
+    @property
+    def warnings(self) -> list[str]:
+        """What one should know before this is sent; empty if there is nothing."""
+        return glance.warnings(self)
 
     def __repr__(self) -> str:
-        return display.lines(f"Plan {self.name}", self._facts(), self._note())
+        return glance.text(self)
 
     def _repr_html_(self) -> str:
-        sample = self.to_send[["to", "country", "text", "parts", "credits_low"]].head(3)
-        return display.panel(f"Plan {self.name}", self._facts(), self._note(), sample)
+        return glance.html(self)
 
 
 _NAMED = 10
@@ -364,7 +370,7 @@ _RECORDED = (
 )
 
 
-def _keys(values: pd.Series[Any]) -> list[str]:
+def row_keys(values: pd.Series[Any]) -> list[str]:
     """Make row keys: the value and which occurrence of it this is."""
     numbers = values.groupby(values).cumcount() + 1
     return [f"{value}#{number}" for value, number in zip(values, numbers, strict=True)]

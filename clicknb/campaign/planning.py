@@ -2,42 +2,68 @@
 
 from __future__ import annotations
 
-import logging
-from datetime import timedelta
-from decimal import Decimal
 from typing import Any
 
 import pandas as pd
 
 from clicknb import frames
-from clicknb.campaign.plan import Options, Plan
-from clicknb.campaign.schema import micro_credits
+from clicknb.campaign import pricing, suppression, variants
+from clicknb.campaign.options import Options
+from clicknb.campaign.plan import Plan, row_keys
 from clicknb.campaign.service import Service
-from clicknb.errors import TransportError
 from clicknb.messages import recipients
 from clicknb.messages.template import Template
 from clicknb.messages.text import parts
 
-logger = logging.getLogger(__name__)
 
-
-def make(service: Service, people: pd.DataFrame, to: str, options: Options, *, priced: bool = True) -> Plan:
+def make(service: Service, people: pd.DataFrame, options: Options, *, priced: bool = True) -> Plan:
     """Work out every row's fate and, unless told otherwise, its price; see ``Account.plan``."""
-    seen = recipients.doctor(people, to=to, country=options.country).reset_index(drop=True)
-    texts, text_problems = Template(options.text).render(people.reset_index(drop=True))
-    plan = seen.assign(text=texts, row=range(len(people)))
-    _refuse(plan, text_problems)
-    _refuse(plan, pd.Series("the text is empty", plan.index).where(plan["text"].str.strip() == ""))
+    plan = recipients.doctor(people, to=options.to, country=options.country).reset_index(drop=True)
+    plan["row"] = range(len(people))
     if service.allow is not None:
         _refuse(plan, pd.Series("not on the account's allow list", plan.index).where(~plan["to"].isin(service.allow)))
+    _suppress(service, plan, options.sender)
+    _write(service, plan, people.reset_index(drop=True), options)
     _measure(plan, options.max_parts)
-    balance = _price(service, plan) if priced else None
-    return Plan(service, frames.build(frames.PLAN, plan, people.index), options, balance)
+    balance = pricing.price(service, plan, options.prices) if priced else None
+    return Plan(service, people, frames.build(frames.PLAN, plan, people.index), options, balance)
 
 
 def _refuse(plan: pd.DataFrame, problems: pd.Series[Any]) -> None:
     """Give rows a problem where they have none yet."""
     plan["problem"] = plan["problem"].where(plan["problem"].notna(), problems)
+
+
+def _suppress(service: Service, plan: pd.DataFrame, sender: str) -> None:
+    suppressed = suppression.read(service.ledger)
+    if not suppressed.entries:
+        return
+    listed = plan["problem"].isna() & plan["to"].isin(suppressed.entries)
+    reasons = [suppressed.reason(to, sender) for to in plan["to"].where(listed, "")]
+    _refuse(plan, pd.Series(reasons, plan.index, dtype="str"))
+
+
+def _write(service: Service, plan: pd.DataFrame, people: pd.DataFrame, options: Options) -> None:
+    """Write each row's text, by its variant where there are some."""
+    written = [Template(text).render(people.loc[rows]) for text, rows in _shares(service, plan, options)]
+    texts, problems = (pd.concat(pieces).reindex(plan.index) for pieces in zip(*written, strict=True))
+    plan["text"] = texts.fillna("")
+    _refuse(plan, problems)
+    _refuse(plan, pd.Series("the text is empty", plan.index).where(plan["text"].str.strip() == ""))
+
+
+def _shares(service: Service, plan: pd.DataFrame, options: Options) -> list[tuple[str, pd.Index[Any]]]:
+    """Tell which rows get which template, and note the variant of each row that can be sent."""
+    if not options.variants:
+        return [(options.text, plan.index)]
+    rows = plan[plan["problem"].isna()]
+    campaign_id = service.ledger.campaign_id(options.name)
+    recorded = {} if campaign_id is None else service.ledger.variants(campaign_id)
+    keys = row_keys(rows["to"])
+    dealt = variants.assign(keys, list(options.variants), seed=options.seed, recorded=recorded)
+    given = pd.Series([dealt[key] for key in keys], rows.index, dtype="str")
+    plan["variant"] = given.reindex(plan.index)
+    return [(text, given.index[given == name]) for name, text in options.variants.items()]
 
 
 def _measure(plan: pd.DataFrame, max_parts: int) -> None:
@@ -48,30 +74,3 @@ def _measure(plan: pd.DataFrame, max_parts: int) -> None:
     too_long = "needs " + measured["parts"].astype("str") + f" parts, but max_parts is {max_parts}"
     _refuse(plan, too_long.where(measured["parts"] > max_parts))
     plan["parts"] = plan["parts"].where(plan["problem"].isna())
-
-
-def _price(service: Service, plan: pd.DataFrame) -> Decimal | None:
-    """Fill in the least that each row can cost, and ask for the balance; offline there are neither."""
-    plan["credits_low"] = pd.Series(None, plan.index, dtype="float64")
-    rows = plan[plan["problem"].isna()]
-    try:
-        known = _prices(service, rows)
-        balance = service.gateway.getbalance()
-    except TransportError as error:
-        logger.warning("Planned without prices: %s", error)
-        return None
-    price = rows["country"].map(known).astype("float64")
-    plan["credits_low"] = (price * rows["parts"].astype("float64") / 1_000_000).reindex(plan.index)
-    return balance
-
-
-def _prices(service: Service, rows: pd.DataFrame) -> dict[str, int | None]:
-    """Look up the least price of a part for each country, asked for at most once a day."""
-    now = service.clock.now()
-    known = service.ledger.prices(since=now - timedelta(days=1))
-    for country, number in rows.groupby("country")["to"].first().items():
-        if country not in known:
-            coverage = service.gateway.route_coverage(str(number))
-            service.ledger.set_price(str(country), coverage.charge, now)
-            known[str(country)] = micro_credits(coverage.charge)
-    return known

@@ -23,9 +23,17 @@ _MOST_MONEY = 10**15  # a thousand million credits
 APPLICATION_ID = 0x636C6B6E
 """What makes an SQLite file a ledger: "clkn"."""
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
-MIGRATIONS: dict[int, tuple[str, ...]] = {}
+MIGRATIONS: dict[int, tuple[str, ...]] = {
+    2: (
+        "ALTER TABLE campaigns ADD COLUMN rules TEXT NOT NULL DEFAULT '{}'",
+        "ALTER TABLE rows ADD COLUMN zone TEXT",
+        "ALTER TABLE attempts ADD COLUMN decision TEXT",
+        'CREATE TABLE suppressions (id INTEGER NOT NULL PRIMARY KEY, "to" TEXT NOT NULL, sender TEXT NOT NULL, '
+        "source TEXT NOT NULL, at INTEGER NOT NULL, lifted INTEGER NOT NULL) STRICT",
+    ),
+}
 """The statements that lead to each version from the one before."""
 
 metadata = sa.MetaData()
@@ -59,6 +67,7 @@ campaigns = sa.Table(
     _money("budget"),
     _money("spent"),
     _time("purged_at"),
+    sa.Column("rules", sa.Text, nullable=False, server_default="{}"),
     sqlite_strict=True,
 )
 
@@ -83,6 +92,7 @@ rows = sa.Table(
     sa.Column("options", sa.Text, nullable=False, default="{}"),
     sa.Column("skipped", sa.Text),
     sa.Column("seal", sa.Text, nullable=False, default=""),
+    sa.Column("zone", sa.Text),
     sa.UniqueConstraint("campaign_id", "key"),
     sqlite_strict=True,
 )
@@ -100,6 +110,7 @@ attempts = sa.Table(
     sa.Column("error_code", sa.Text),
     sa.Column("error", sa.Text),
     _time("checked_at"),
+    sa.Column("decision", sa.Text),
     sqlite_strict=True,
 )
 
@@ -124,6 +135,18 @@ prices = sa.Table(
     sa.Column("country", sa.Text, primary_key=True),
     _money("charge"),
     _time("asked_at", nullable=False),
+    sqlite_strict=True,
+)
+
+suppressions = sa.Table(
+    "suppressions",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("to", sa.Text, nullable=False),
+    sa.Column("sender", sa.Text, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    _time("at", nullable=False),
+    sa.Column("lifted", sa.Integer, nullable=False),
     sqlite_strict=True,
 )
 

@@ -1,0 +1,135 @@
+"""What a plan says at a glance: what would leave, what it costs, who is left out and why, and what to look at first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from clicknb import display, frames
+from clicknb.messages.numbers import reserved
+
+if TYPE_CHECKING:
+    from clicknb.campaign.plan import Plan
+
+_DETAIL = r"(?:: '.*'|: [a-z].*| \(.*\))$"
+"""What differs from row to row in a reason, or tells what to do."""
+
+_REASONS = 6
+"""How many reasons for leaving rows out are shown."""
+
+_SAMPLE = 3
+
+
+def text(plan: Plan) -> str:
+    """Write a plan as lines of text."""
+    return display.lines(f"Plan {plan.name}", [*_facts(plan), *_warned(plan)], _note(plan))
+
+
+def html(plan: Plan) -> str:
+    """Draw a plan as a panel: facts, warnings, the first rows as they would leave."""
+    rows = plan.to_send
+    longest = rows.sort_values("parts", ascending=False, kind="stable").head(_SAMPLE)
+    sample = longest[["to", "country", "text", "encoding", "parts", "credits_low"]]
+    return display.panel(f"Plan {plan.name}", [*_facts(plan), *_warned(plan)], _note(plan), sample)
+
+
+def countries(rows: pd.DataFrame) -> pd.DataFrame:
+    """Add up what goes to each country, the dearest first, columns as in ``frames.COUNTRIES``."""
+    sums = rows.assign(messages=1, priced=rows["credits_low"].notna()).groupby("country", sort=True)
+    found = sums[["messages", "parts"]].sum()
+    for column in ("credits_low", "credits_high"):
+        found[column] = sums[column].sum(min_count=1)
+    found["without_price"] = found["messages"] - sums["priced"].sum()
+    ordered = found.sort_values("credits_low", ascending=False, kind="stable").reset_index()
+    return frames.build(frames.COUNTRIES, ordered)
+
+
+def warnings(plan: Plan) -> list[str]:
+    """Say what one should know before a plan is sent."""
+    return [warning for warning in _looks(plan) if warning]
+
+
+def _warned(plan: Plan) -> list[tuple[str, str]]:
+    return [("look at" if place == 0 else "", warning) for place, warning in enumerate(plan.warnings)]
+
+
+def _looks(plan: Plan) -> Iterator[str]:
+    rows, options = plan.to_send, plan.options
+    yield _over(plan)
+    if len(rows) and not options.sender:
+        yield "No sender ID is set: recipients see whatever number the gateway chooses."
+    northern = int(rows["to"].str.startswith("1").sum())
+    if northern and not options.sender.isdecimal():
+        yield (
+            f"{northern:,} numbers are in North America (+1), where networks block what does not come from a two-way "
+            "number that is registered with them: give that number as sender."
+        )
+    if plan.live and (tests := sum(reserved(to) is not None for to in rows["to"])):
+        yield f"{tests:,} numbers are reserved for tests and belong to nobody, but cost money on this account."
+
+
+def _over(plan: Plan) -> str:
+    cost, budget = plan.new["credits_low"].sum(), plan.options.budget
+    if budget is not None and cost > budget:
+        limit = display.credits(budget)
+        return f"It costs at least {display.credits(cost)}, more than its budget of {limit}, so it will not be sent."
+    if plan.balance is not None and cost > plan.balance:
+        return f"The balance of {display.credits(plan.balance)} does not pay for it: top up, or it stops half-way."
+    return ""
+
+
+def _facts(plan: Plan) -> list[tuple[str, str]]:
+    rows = plan.new
+    before = len(plan.to_send) - len(rows)
+    facts = [("to send", f"{len(rows):,}"), *_left_out(plan)]
+    if before:
+        facts.append(("sent before", f"{before:,}"))
+    facts.append(("parts", f"{int(rows['parts'].sum()):,}"))
+    facts += _cost(rows)
+    if plan.options.budget is not None:
+        facts.append(("budget", display.credits(plan.options.budget)))
+    if plan.options.variants:
+        shares = rows["variant"].value_counts(sort=False)
+        facts.append(("variants", ", ".join(f"{name} {shares.get(name, 0):,}" for name in plan.options.variants)))
+    if plan.options.mode == "list":
+        facts.append(("requests", f"{len(rows[['text']].drop_duplicates()):,} texts, up to 300 numbers a request"))
+    if plan.balance is not None:
+        facts.append(("balance", display.credits(plan.balance)))
+        left = float(plan.balance) - float(rows["credits_low"].sum())
+        facts.append(("balance after", f"at most {display.credits(left)}" if left >= 0 else "not enough credit"))
+    return [*facts, ("token", plan.token)]
+
+
+def _left_out(plan: Plan) -> list[tuple[str, str]]:
+    """Count who is left out: refused with the commonest reasons, and duplicates."""
+    problems = plan.frame["problem"].dropna()
+    duplicate = problems.str.startswith("duplicate")
+    reasons = problems[~duplicate].str.replace(_DETAIL, "", regex=True).value_counts(sort=True)
+    shown = [(f"- {reason}", f"{count:,}") for reason, count in reasons.head(_REASONS).items()]
+    return [("refused", f"{(~duplicate).sum():,}"), *shown, ("duplicates", f"{duplicate.sum():,}")]
+
+
+def _cost(rows: pd.DataFrame) -> list[tuple[str, str]]:
+    priced = rows["credits_low"].dropna()
+    if not len(priced):
+        return [("cost", "not known: no prices")]
+    least = display.credits(float(priced.sum()))
+    highest = rows["credits_high"]
+    if len(rows) and highest.notna().all():
+        cost = f"{least} to {display.credits(float(highest.sum()))}"
+        facts = [("cost", f"{cost if highest.sum() > priced.sum() else least} if all are accepted")]
+    else:
+        facts = [("cost", f"at least {least} if all are accepted")]
+    if len(priced) < len(rows):
+        facts.append(("without a price", f"{len(rows) - len(priced):,}"))
+    return facts
+
+
+def _note(plan: Plan) -> str:
+    call = f'plan.send(confirm="{plan.token}")' if plan.live else "plan.send()"
+    how = f"Nothing has been sent. {call} sends it."
+    if plan.options.mode == "list":
+        return f"{how} If the reply to a request is lost, all its numbers are in doubt together."
+    return how

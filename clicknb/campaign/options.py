@@ -1,0 +1,139 @@
+"""What holds for every message of a plan, and how it is written where it must be read again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Literal, get_args
+
+from clicknb import checks
+from clicknb.errors import InvalidInput
+from clicknb.gateway.parameters import encode
+
+MOST_PARTS = 35
+"""The longest text that Clickatell splits (its archived page on concatenation)."""
+
+Mode = Literal["each", "list"]
+
+_DEAREST = 999_999  # credits that the wire has digits for
+_FEWEST_VARIANTS = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What holds for every message of a plan.
+
+    Attributes
+    ----------
+    to
+        The column with the destination addresses.
+    text
+        The template; empty where there are variants.
+    variants
+        Name and template of each variant.
+    seed
+        What decides which row gets which variant.
+    refuse
+        Kinds of repair that the doctor shall refuse instead.
+    prices
+        The user's own prices: country or number prefix to credits a part.
+    """
+
+    name: str
+    to: str
+    text: str = field(default="", repr=False)
+    sender: str = ""
+    country: str | None = None
+    max_parts: int = 3
+    mode: Mode = "each"
+    budget: Decimal | None = None
+    max_credits: Decimal | None = None
+    substitute: bool = False
+    variants: Mapping[str, str] = field(default_factory=dict, repr=False)
+    seed: int = 0
+    refuse: tuple[str, ...] = ()
+    prices: Mapping[str, Decimal] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.name.strip():
+            message = "A campaign needs a name: it is how running a cell again is recognised. Nothing was sent."
+            raise InvalidInput(message)
+        if not 1 <= self.max_parts <= MOST_PARTS:
+            message = f"max_parts must be 1 to {MOST_PARTS}, not {self.max_parts}. Nothing was sent."
+            raise InvalidInput(message)
+        if self.sender:
+            encode({"sender": self.sender})
+
+    @classmethod
+    def checked(cls, **given: Any) -> Options:
+        """Check options as a caller gave them.
+
+        Raises
+        ------
+        InvalidInput
+            One of them breaks a rule.
+        """
+        options = cls(**{name: _RULES[name](value) for name, value in given.items()})
+        if "variants" in given and (given["text"] is None) == (given["variants"] is None):
+            checks.refuse(
+                "text must be a text, not None, or else variants must be given; not both.", "Pass one of them."
+            )
+        return options
+
+    def confirmed(self) -> dict[str, Any]:
+        """Write what a plan's token covers besides its rows; prices are looked at again when it is sent."""
+        return {
+            "name": self.name,
+            "sender": self.sender,
+            "max_parts": self.max_parts,
+            "mode": self.mode,
+            "budget": str(self.budget),
+            "max_credits": str(self.max_credits),
+            "variants": list(self.variants),
+            "seed": self.seed if self.variants else 0,
+        }
+
+
+def _variants(value: Any) -> dict[str, str]:
+    if not isinstance(value, Mapping) or len(value) < _FEWEST_VARIANTS:
+        checks.refuse(
+            f"variants must be two or more texts by name, not {checks.described(value)}.",
+            'Pass them as in {"A": "Book now", "B": "Your place is waiting"}.',
+        )
+    return {checks.line("a variant's name", name): checks.text("a variant", text) for name, text in value.items()}
+
+
+def _prices(value: Any) -> dict[str, Decimal]:
+    if not isinstance(value, Mapping):
+        checks.refuse(f"prices must be credits by country or prefix, not {checks.described(value)}.", _PRICES)
+    listed = {checks.text("a key of prices", key).strip().upper(): price for key, price in value.items()}
+    if odd := [key for key in listed if not (key.isdecimal() or (key.isalpha() and len(key) == 2))]:  # noqa: PLR2004
+        checks.refuse(f"prices has {checks.described(odd[0])}, which is no country and no prefix.", _PRICES)
+    return {key: checks.amount(f"the price for {key}", price, _DEAREST) for key, price in listed.items()}
+
+
+_PRICES = 'Pass them as in {"GB": 0.9, "2782": 0.7}.'
+
+
+def _kinds(value: Any) -> tuple[str, ...]:
+    given = [value] if isinstance(value, str) or not isinstance(value, Iterable) else value
+    return tuple(checks.text("refuse", kind) for kind in given)
+
+
+_RULES: dict[str, Callable[[Any], Any]] = {
+    "name": lambda value: checks.line("name", value),
+    "to": lambda value: value,
+    "text": lambda value: "" if value is None else checks.text("text", value),
+    "sender": lambda value: checks.text("sender", value),
+    "country": lambda value: checks.optional(checks.text, "country", value),
+    "max_parts": lambda value: checks.whole("max_parts", value, 1, MOST_PARTS),
+    "budget": lambda value: checks.optional(checks.amount, "budget", value),
+    "max_credits": lambda value: checks.optional(checks.amount, "max_credits", value, _DEAREST),
+    "mode": lambda value: checks.choice("mode", value, get_args(Mode)),
+    "substitute": lambda value: checks.flag("substitute", value),
+    "variants": lambda value: {} if value is None else _variants(value),
+    "seed": lambda value: checks.whole("seed", value),
+    "refuse": _kinds,
+    "prices": lambda value: {} if value is None else _prices(value),
+}

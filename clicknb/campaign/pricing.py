@@ -1,0 +1,78 @@
+"""What the rows of a plan cost: at least what the gateway states, at most what the user or the record knows.
+
+The gateway names the least price of a part for a number (``routeCoverage``); which route a message takes, and so what
+it costs, shows afterwards. An upper end is known only from the user's own price list, or from what messages to that
+country have cost before.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pandas as pd
+
+from clicknb.campaign.schema import micro_credits
+from clicknb.campaign.service import Service
+from clicknb.errors import TransportError
+
+logger = logging.getLogger(__name__)
+
+
+def price(service: Service, plan: pd.DataFrame, listed: Mapping[str, Decimal]) -> Decimal | None:
+    """Fill in ``credits_low`` and ``credits_high`` of the rows to send, and ask for the balance; offline there is none.
+
+    Parameters
+    ----------
+    plan
+        With ``to``, ``country``, ``parts`` and ``problem``; changed in place.
+    listed
+        The user's price list: country or number prefix to credits a part.
+    """
+    rows = plan[plan["problem"].isna()]
+    parts = rows["parts"].astype("float64")
+    highest = _highest(service, rows, listed)
+    plan["credits_low"] = pd.Series(None, plan.index, dtype="float64")
+    plan["credits_high"] = _credits(highest, parts).reindex(plan.index)
+    try:
+        known = _stated(service, rows)
+        balance = service.gateway.getbalance()
+    except TransportError as error:
+        logger.warning("Planned without prices: %s", error)
+        return None
+    lowest = rows["country"].map(known).astype("float64")
+    plan["credits_low"] = _credits(lowest, parts).reindex(plan.index)
+    plan["credits_high"] = _credits(highest.where(highest.isna() | (highest >= lowest), lowest), parts).reindex(
+        plan.index
+    )
+    return balance
+
+
+def _credits(micro: pd.Series[Any], parts: pd.Series[Any]) -> pd.Series[Any]:
+    return micro * parts / 1_000_000
+
+
+def _stated(service: Service, rows: pd.DataFrame) -> dict[str, int | None]:
+    """Look up the least price of a part for each country, asked for at most once a day."""
+    now = service.clock.now()
+    known = service.ledger.prices(since=now - timedelta(days=1))
+    for country, number in rows.groupby("country")["to"].first().items():
+        if country not in known:
+            coverage = service.gateway.route_coverage(str(number))
+            service.ledger.set_price(str(country), coverage.charge, now)
+            known[str(country)] = micro_credits(coverage.charge)
+    return known
+
+
+def _highest(service: Service, rows: pd.DataFrame, listed: Mapping[str, Decimal]) -> pd.Series[Any]:
+    """Find the most that a part can cost, in micro-credits: by the longest prefix, the country, or what was charged."""
+    found = rows["country"].map(service.ledger.dearest()).astype("float64")
+    countries = {key: micro_credits(value) for key, value in listed.items() if key.isalpha()}
+    by_country = rows["country"].map(countries).astype("float64")
+    found = by_country.where(by_country.notna(), found)
+    for prefix in sorted((key for key in listed if key.isdecimal()), key=len):
+        found = found.mask(rows["to"].str.startswith(prefix), float(micro_credits(listed[prefix]) or 0))
+    return found

@@ -1,0 +1,30 @@
+"""One message by itself, recorded like any other."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pandas as pd
+
+from clicknb.campaign import planning
+from clicknb.campaign.options import MOST_PARTS, Options
+from clicknb.campaign.service import Service
+from clicknb.errors import InvalidInput
+
+NAME = "single messages"
+"""The campaign that single messages are recorded in."""
+
+SAME_MESSAGE = timedelta(hours=24)
+"""How long the same number, text and sender count as one message."""
+
+
+def send(service: Service, to: str, text: str, options: Options, *, again: bool = False) -> pd.DataFrame:
+    """Send one message; see ``Account.send``."""
+    alone = replace(options, name=NAME, to="to", text="{text}", variants={}, max_parts=MOST_PARTS, mode="each")
+    plan = planning.make(service, pd.DataFrame({"to": [to], "text": [text]}), alone, priced=False)
+    problem = plan.frame["problem"].iloc[0]
+    if pd.notna(problem):
+        message = f"The message cannot be sent: {problem}. Nothing left this machine."
+        raise InvalidInput(message)
+    return plan.send_one(since=service.clock.now() - SAME_MESSAGE, again=again)

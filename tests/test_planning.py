@@ -1,0 +1,347 @@
+"""A plan: who gets what, at what price, who is left out and why, and the token that stands for all of it."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections import Counter
+from dataclasses import replace
+from decimal import Decimal
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import clicknb as cn
+from clicknb.campaign.variants import assign
+from clicknb.errors import CampaignError, ConfirmationNeeded, InvalidInput
+
+
+def people(count, first=0):
+    numbers = [f"44770090{number:04d}" for number in range(first, first + count)]
+    return pd.DataFrame({"mobile": numbers, "name": [f"Person {number}" for number in range(count)]})
+
+
+@pytest.fixture
+def sms():
+    with cn.sandbox() as account:
+        yield account
+
+
+def plan(sms, frame=None, **options):
+    given = {"to": "mobile", "text": "Hi {name}", "name": "x", **options}
+    return sms.plan(people(20) if frame is None else frame, **given)
+
+
+# the token
+
+
+def mutated(frame, options, randomly):
+    """Change one thing about a plan."""
+    frame, options = frame.copy(), dict(options)
+    row = randomly.choice(frame.index)
+    kind = randomly.choice(
+        ["number", "text", "cell", "sender", "option", "order", "duplicate", "variant seed", "refuse"]
+    )
+    if kind == "number":
+        frame.loc[row, "mobile"] = f"447700901{randomly.randrange(1000):03d}"
+    elif kind == "text":
+        place = randomly.randrange(2)
+        options["text"] = options["text"][:place] + randomly.choice("abcxyz!") + options["text"][place:]
+    elif kind == "cell":
+        frame.loc[row, "name"] += randomly.choice("abcé")
+    elif kind == "sender":
+        options["sender"] = f"Shop{randomly.randrange(10_000)}"
+    elif kind == "option":
+        options |= randomly.choice(
+            [{"max_parts": 4}, {"mode": "list"}, {"budget": 50}, {"max_credits": 3}, {"max_parts": 5}, {"budget": 60.5}]
+        )
+    elif kind == "order":
+        other = randomly.choice([label for label in frame.index if label != row])
+        frame.loc[[row, other]] = frame.loc[[other, row]].to_numpy()
+    elif kind == "duplicate":
+        frame = pd.concat([frame, frame.loc[[row]]])
+    elif kind == "variant seed":
+        text = options["text"]
+        options |= {"text": None, "variants": {"A": text, "B": f"{text}!"}, "seed": randomly.randrange(1000)}
+    else:
+        frame.loc[row, "mobile"] = "n/a"
+    return kind, frame, options
+
+
+@pytest.fixture
+def live(sms):
+    sms._service = replace(sms._service, live=True)
+    return sms
+
+
+def test_a_plan_that_differs_in_one_thing_from_what_was_confirmed_is_not_sent(live):
+    frame, options = people(12), {"text": "Hi {name}", "sender": "Shop"}
+    confirmed = plan(live, frame, **options).token
+    randomly = random.Random(16)
+    kinds = Counter()
+    for _ in range(1000):
+        kind, other, changed = mutated(frame, options, randomly)
+        kinds[kind] += 1
+        with pytest.raises(ConfirmationNeeded):
+            plan(live, other, **changed).send(confirmed)
+    assert len(kinds) == 9
+    assert live._box.messages == []
+
+
+def test_the_same_people_and_text_give_the_same_token_whatever_the_index(sms):
+    frame = people(12)
+    again = plan(sms, frame.set_axis([f"row {number}" for number in range(12)]).copy())
+    assert plan(sms, frame).token == again.token
+    with cn.sandbox(seed=7) as other:
+        assert plan(other, frame).token == again.token
+
+
+def test_prices_have_no_say_in_the_token(sms):
+    assert plan(sms).token == plan(sms, prices={"GB": 3}).token
+
+
+def test_the_confirmed_plan_is_sent(live):
+    made = plan(live)
+    assert made.send(made.token, progress=False).counts == {"accepted": 20}
+
+
+# variants
+
+
+TEXTS = {"A": "Hi {name}", "B": "Dear {name}", "C": "{name}!"}
+
+
+def test_each_variant_goes_to_as_many_people_and_says_its_text(sms):
+    made = plan(sms, people(30), text=None, variants=TEXTS, seed=3)
+    assert made.frame["variant"].value_counts().to_dict() == {"A": 10, "B": 10, "C": 10}
+    for _, row in made.frame.iterrows():
+        assert row["text"] == TEXTS[row["variant"]].format(name=f"Person {row['row']}")
+
+
+def test_who_gets_which_variant_depends_on_the_seed_and_not_on_the_order(sms):
+    frame = people(40)
+
+    def given_to(frame, seed):
+        shown = plan(sms, frame, text=None, variants=TEXTS, seed=seed).frame
+        return dict(zip(shown["to"], shown["variant"], strict=True))
+
+    assert given_to(frame, 1) == given_to(frame.sample(frac=1, random_state=5), 1)
+    assert given_to(frame, 1) != given_to(frame, 2)
+
+
+def test_a_row_keeps_its_variant_when_the_campaign_grows(sms):
+    before = plan(sms, people(21), text=None, variants=TEXTS)
+    campaign = before.send(progress=False)
+    grown = plan(sms, people(60), text=None, variants=TEXTS)
+    assert grown.frame["variant"].head(21).tolist() == before.frame["variant"].tolist()
+    assert grown.frame["variant"].value_counts().tolist() == [20, 20, 20]
+    grown.send(progress=False)
+    assert campaign.outcomes["variant"].value_counts().tolist() == [20, 20, 20]
+    assert len(sms._box.messages) == 60
+
+
+def test_a_row_that_cannot_be_sent_gets_no_variant(sms):
+    frame = people(5).assign(mobile=["n/a", *people(4)["mobile"]])
+    made = plan(sms, frame, text=None, variants=TEXTS)
+    assert made.frame["variant"].isna().tolist() == [True, False, False, False, False]
+    assert made.frame["text"].iloc[0] == ""
+
+
+@given(st.sets(st.text(min_size=1), max_size=60), st.integers(2, 5), st.integers(), st.data())
+def test_variants_are_dealt_evenly_whatever_was_recorded(keys, count, seed, data):
+    names = [f"V{number}" for number in range(count)]
+    recorded = data.draw(st.dictionaries(st.sampled_from(sorted(keys)), st.sampled_from(names))) if keys else {}
+    dealt = assign(keys, names, seed=seed, recorded=recorded)
+    assert dealt.keys() == keys
+    assert all(dealt[key] == variant for key, variant in recorded.items())
+    before = Counter(dict.fromkeys(names, 0)) + Counter()
+    before.update(recorded.values())
+    after = Counter(dict.fromkeys(names, 0))
+    after.update(dealt.values())
+    fair = -(-len(keys) // count)
+    assert all(after[name] <= max(fair, before[name]) for name in names)
+    assert dealt == assign(sorted(keys), names, seed=seed, recorded=recorded)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"text": None},
+        {"variants": TEXTS},
+        {"text": None, "variants": {"A": "one alone"}},
+        {"text": None, "variants": ["A", "B"]},
+        {"text": None, "variants": {"A": "Hi", "B": 7}},
+        {"prices": {"England": 1}},
+        {"prices": {"GB": -1}},
+        {"prices": 0.8},
+        {"seed": 1.5},
+        {"substitute": "yes"},
+    ],
+)
+def test_options_that_make_no_sense_are_refused(sms, options):
+    with pytest.raises(InvalidInput, match="Nothing was sent"):
+        plan(sms, **options)
+
+
+# prices
+
+
+def test_the_upper_end_of_the_cost_comes_from_the_users_prices(sms):
+    frame = people(3).assign(mobile=["447700900001", "14165550100", "447700900101"])
+    made = plan(sms, frame, text="x" * 161, prices={"GB": 2, "44770090": 3, "1": 0.01}).frame
+    assert made["credits_high"].tolist()[0] == 2 * 3  # the longer prefix counts
+    assert made["credits_high"][1] == made["credits_low"][1]  # never less than the least
+
+
+def test_the_upper_end_of_the_cost_comes_from_what_was_charged_before(sms):
+    assert plan(sms).frame["credits_high"].isna().all()
+    campaign = plan(sms).send(progress=False).track(progress=False)
+    dearest = campaign.charges["charge"].max()
+    later = plan(sms, people(10, first=100), text="y" * 161, name="later").frame
+    assert later["credits_high"].tolist() == [2 * dearest] * 10
+
+
+def test_countries_add_up_to_the_plan(sms):
+    frame = people(6).assign(mobile=[*people(4)["mobile"], "14165550100", "61491570006"])
+    made = plan(sms, frame)
+    table = made.countries
+    assert set(table["country"]) == {"GB", "CA", "AU"}
+    assert table["messages"].sum() == 6
+    assert table["credits_low"].sum() == pytest.approx(made.frame["credits_low"].sum())
+    assert {name: str(kind) for name, kind in table.dtypes.items()} == {
+        name: str(kind) for name, kind in cn.frames.COUNTRIES.items()
+    }
+
+
+COUNT = 10_000 if "CLICKNB_SOAK" in os.environ else 1_000
+
+
+def test_the_plan_counts_and_prices_every_message_as_the_gateway_does():
+    randomly = random.Random(13)
+    alphabet = ["a", "b", " ", "é", "€", "[", "ж", "😀", "“", "\n", "x" * 40]
+    texts = ["".join(randomly.choices(alphabet, k=randomly.randrange(1, 60))) for _ in range(COUNT)]
+    numbers = [f"27999{number:06d}" for number in range(COUNT // 2)] + [
+        f"3363998{number:04d}" for number in range(COUNT // 2)
+    ]
+    frame = pd.DataFrame({"mobile": numbers, "text": texts})
+    with cn.sandbox(credits=10**6) as sms:
+        made = sms.plan(frame, to="mobile", text="{text}", name="many", max_parts=35)
+        campaign = made.send(progress=False).track(progress=False)
+        counted = {message.to: message.parts for message in sms._box.messages}
+        shown = made.to_send
+        assert len(shown) > 0.99 * COUNT
+        assert dict(zip(shown["to"], shown["parts"], strict=True)) == counted
+        charges = campaign.charges.dropna(subset="charge")
+        assert len(charges) > 0.9 * COUNT
+        refunded = charges["charge"] == 0
+        charged, estimated = (
+            [Decimal(str(value)).quantize(Decimal("0.000001")) for value in charges.loc[~refunded, name]]
+            for name in ("charge", "estimated")
+        )
+        assert charged == estimated
+        assert refunded.mean() < 0.2
+
+
+# whom nobody may write to
+
+
+def test_suppressed_numbers_are_left_out_with_the_reason(sms):
+    assert sms.suppress(["447700900003", "+44 7700 900004"], source="replied STOP") == 2
+    made = plan(sms)
+    problems = made.frame["problem"].dropna()
+    assert problems.index.tolist() == [3, 4]
+    assert problems.iloc[0] == "suppressed: since 3 March 2026, replied STOP"
+    made.send(progress=False)
+    assert len(sms._box.messages) == 18
+    assert {message.to for message in sms._box.messages}.isdisjoint({"447700900003", "447700900004"})
+
+
+def test_a_suppression_holds_for_its_sender_id_alone(sms):
+    sms.suppress("447700900003", sender="Shop")
+    assert len(plan(sms, sender="Shop").to_send) == 19
+    assert len(plan(sms, sender="Clinic").to_send) == 20
+    assert len(plan(sms).to_send) == 20
+
+
+def test_a_single_message_to_a_suppressed_number_is_refused(sms):
+    sms.suppress("447700900003", source="registry")
+    with pytest.raises(InvalidInput, match="suppressed.*registry"):
+        sms.send("447700900003", "Hi")
+    assert sms._box.messages == []
+
+
+def test_a_suppression_can_be_lifted_and_set_again(sms):
+    assert sms.suppress("447700900003") == 1
+    assert sms.suppress("447700900003") == 0
+    assert sms.unsuppress("447700900003", source="replied START") == 1
+    assert sms.unsuppress("447700900003", source="replied START") == 0
+    assert len(sms.suppressed) == 0
+    assert len(plan(sms).to_send) == 20
+    assert sms.suppress("447700900003", source="again") == 1
+    assert sms.suppressed["source"].tolist() == ["again"]
+
+
+def test_the_list_survives_export_and_import(sms, tmp_path):
+    sms.suppress(people(7)["mobile"], source='said "stop", by phone')
+    sms.suppress("447700900100", sender="Shop", source="=1+1")
+    cn.export.to_csv(sms.suppressed, tmp_path / "list.csv", index=False)
+    with cn.sandbox(tmp_path / "other") as other:
+        assert other.suppress(cn.read_recipients(tmp_path / "list.csv")) == 8
+        pd.testing.assert_frame_equal(other.suppressed, sms.suppressed)
+    with cn.sandbox(tmp_path / "other") as again:
+        pd.testing.assert_frame_equal(again.suppressed, sms.suppressed)
+
+
+def test_a_list_with_something_else_in_it_is_refused_whole(sms):
+    with pytest.raises(InvalidInput, match="1 of 2 cannot be read as numbers; row 2"):
+        sms.suppress(["447700900003", "n/a"])
+    assert len(sms.suppressed) == 0
+
+
+# a test to oneself
+
+
+def test_a_few_texts_go_to_oneself_first_and_are_not_part_of_the_campaign(sms):
+    frame = people(9).assign(name=["Ann", "Ben", "x" * 200, "Dee", "Eve", "ж", "Gus", "Hal", "Ida"])
+    made = plan(sms, frame, sender="Shop")
+    sent = made.test("447700900199")
+    assert sent.index.tolist() == [2, 0, 1]
+    assert set(sent["to"]) == {"447700900199"}
+    assert sent["text"].iloc[0] == "Hi " + "x" * 200
+    assert set(sent["sender"]) == {"Shop"}
+    with pytest.warns(cn.errors.AlreadySent):
+        made.test("447700900199", rows=1)
+    assert len(sms._box.messages) == 3
+    with pytest.raises(CampaignError):
+        sms.campaign("x")
+    assert made.send(progress=False).counts == {"accepted": 9}
+
+
+def test_a_test_needs_a_number_and_a_count(sms):
+    with pytest.raises(InvalidInput, match="cannot be sent"):
+        plan(sms).test("n/a")
+    with pytest.raises(InvalidInput, match="rows must be"):
+        plan(sms).test("447700900199", rows=0)
+    assert sms._box.messages == []
+
+
+# what it says at a glance
+
+
+def test_the_repr_says_what_would_leave_what_it_costs_and_what_to_look_at(live):
+    frame = people(4).assign(mobile=["447700900001", "447700900001", "n/a", "14165550100"])
+    live.suppress("14165550100")
+    made = plan(live, frame, budget=0.1)
+    shown = repr(made)
+    for part in ("to send", "- suppressed", "- has letters in it", "No sender ID", "more than its budget", made.token):
+        assert part in shown
+    assert "1 numbers are reserved for tests" in shown
+    assert "447700900001" not in shown
+    assert "North America" not in shown
+    assert "North America" in repr(plan(live, people(1).assign(mobile="12125550100")))
+
+
+def test_a_plan_with_nothing_to_look_at_says_nothing(sms):
+    assert plan(sms, sender="Shop").warnings == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
 from decimal import Decimal
 
@@ -57,15 +57,10 @@ class Brakes:
         self._at_start: Decimal | None = None
         self._since_asked = 0
         self._latest: deque[str] = deque(maxlen=WINDOW)
-        self._counts: Counter[str] = Counter()
 
     def answered(self, state: str, code: str) -> None:
         """Note how one message was answered."""
-        if len(self._latest) == WINDOW:
-            self._counts[self._latest[0]] -= 1
-        kind = state if state == "unknown" else code
-        self._latest.append(kind)
-        self._counts[kind] += 1
+        self._latest.append(state if state == "unknown" else code)
 
     def leaving(self, messages: int) -> None:
         """Note that messages leave."""
@@ -79,8 +74,8 @@ class Brakes:
         if len(self._latest) < WINDOW:
             return ""
         for kind, words in _BAD.items():
-            if self._counts[kind] >= SHARE * WINDOW:
-                return f"{self._counts[kind]} of the latest {WINDOW} messages {words}"
+            if (found := self._latest.count(kind)) >= SHARE * WINDOW:
+                return f"{found} of the latest {WINDOW} messages {words}"
         return ""
 
     def _overspent(self) -> str:

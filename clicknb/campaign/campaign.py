@@ -321,12 +321,8 @@ def _run(service: Service, name: str, campaign_id: str, messages: list[Message],
     settings = service.ledger.campaign(campaign_id)
     together = LIST_SIZE if settings["mode"] == "list" else 1
     with _bar(len(messages), name, progress) as bar:
-
-        def settled(state: str) -> None:
-            bar.update(state != "returned")
-
         brakes = _brakes(service, campaign_id, settings["budget"])
-        sender = Sender(service, campaign_id, brakes, settled)
+        sender = Sender(service, campaign_id, brakes, bar.update)
         try:
             sender.run(messages, together=together)
         except KeyboardInterrupt:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -131,21 +132,18 @@ class Ledger(Store):
         """
         if not new:
             return
-        statement = insert(rows)
-        place = {"ordinal": statement.excluded.ordinal, "label": statement.excluded.label}
         left_out = sa.select(rows.c.id, rows.c.label).where(
             rows.c.campaign_id == campaign_id, rows.c.key.startswith("skipped ")
         )
         labels = {row["label"] for row in new}
+        planned, content = itemgetter(*schema.PLANNED), itemgetter(*schema.CONTENT)
+        values = [(campaign_id, schema.seal(campaign_id, content(row)), *planned(row)) for row in new]
         with self._writing() as connection:
             _refuse_if_purged(connection, campaign_id)
             stale = [{"stale": row_id} for row_id, label in connection.execute(left_out).all() if label in labels]
             if stale:
                 connection.execute(sa.delete(rows).where(rows.c.id == sa.bindparam("stale")), stale)
-            connection.execute(
-                statement.on_conflict_do_update(index_elements=["campaign_id", "key"], set_=place),
-                [{**row, "campaign_id": campaign_id, "seal": schema.seal(campaign_id, row)} for row in new],
-            )
+            connection.exec_driver_sql(schema.RECORD, values)
 
     def recorded(self, campaign_id: str) -> dict[str, Recorded]:
         """Read what each row says and where it stands, by its key; rows that a plan left out are not in it."""
@@ -185,14 +183,14 @@ class Ledger(Store):
     def messages(self, campaign_id: str, states: Iterable[str]) -> list[Message]:
         """List the rows in some states, in the order in which they were recorded."""
         query = (
-            sa.select(rows.c.seal, rows.c.id, *(rows.c[name] for name in (*schema.CONTENT, "options")), schema.TRIES)
+            sa.select(rows.c.id, *(rows.c[name] for name in schema.CONTENT), schema.TRIES, rows.c.seal)
             .select_from(schema.with_telling_attempt())
             .where(rows.c.campaign_id == campaign_id, schema.STATE.element.in_(list(states)))
             .order_by(rows.c.id)
         )
         with self._reading() as connection:
-            found: Sequence[Any] = connection.execute(query).all()
-        broken = sum(row.seal != schema.seal(campaign_id, row._mapping) for row in found)
+            found = list(map(Message._make, connection.execute(query).all()))
+        broken = sum(message.seal != schema.seal(campaign_id, message.content) for message in found)
         if broken:
             message = (
                 f"The ledger {self.path or 'in memory'} is damaged: {broken:,} of {len(found):,} messages are not as "
@@ -200,7 +198,7 @@ class Ledger(Store):
                 "and start a new ledger."
             )
             raise LedgerError(message)
-        return [Message(*row[1:]) for row in found]
+        return found
 
     def withdraw(self, campaign_id: str, reason: str) -> None:
         """Take what was not sent out of the queue for good, also that of a sender at work."""
@@ -248,7 +246,7 @@ class Ledger(Store):
                 return found.id, found.state
             number = connection.execute(sa.select(sa.func.count()).where(mine)).scalar_one() + 1
             values = {**row, "campaign_id": campaign_id, "key": f"{row['to']}#{number}"}
-            values["seal"] = schema.seal(campaign_id, values)
+            values["seal"] = schema.seal(campaign_id, itemgetter(*schema.CONTENT)(values))
             return connection.execute(sa.insert(rows).values(values).returning(rows.c.id)).scalar_one(), "planned"
 
     # attempts
@@ -264,23 +262,21 @@ class Ledger(Store):
         """
         if not outcomes and not intents:
             return ""
+        settled = list(map(schema.settled, outcomes))
         try:
-            with self._writing() as connection:
-                self._settle(connection, outcomes)
+            with self._writing_bulk() as cursor:
+                cursor.executemany(schema.SETTLE, settled)
                 if not intents:
                     return ""
-                if reason := connection.execute(schema.STOPPED, {"campaign": campaign_id}).scalar_one():
-                    return str(reason)
-                connection.execute(schema.OPEN, [schema.opened(intent) for intent in intents])
+                stopped = cursor.execute(schema.STOPPED, (campaign_id,)).fetchone() or ("the ledger lost the campaign",)
+                if stopped[0]:
+                    return str(stopped[0])
+                cursor.executemany(schema.OPEN, intents)
         except Conflict:
-            with self._writing() as connection:
-                self._settle(connection, outcomes)
+            with self._writing_bulk() as cursor:
+                cursor.executemany(schema.SETTLE, settled)
             return "another program is sending this campaign at this moment"
         return ""
-
-    def _settle(self, connection: sa.Connection, outcomes: Sequence[Outcome]) -> None:
-        if outcomes:
-            connection.execute(schema.SETTLE, [schema.settled(outcome) for outcome in outcomes])
 
     def open(self, campaign_id: str) -> list[Attempt]:
         """List the accepted messages whose status may still change."""

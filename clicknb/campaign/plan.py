@@ -277,8 +277,8 @@ class Plan:
         return json.dumps(encode(given))
 
     def _refuse_overspending(self) -> None:
-        budget, cost = self.options.budget, self.new["credits_low"].sum()
-        if budget is not None and cost > budget:
+        budget = self.options.budget
+        if budget is not None and (cost := self.new["credits_low"].sum()) > budget:
             message = (
                 f"This plan costs at least {display.credits(cost)}, more than its budget of {display.credits(budget)}. "
                 "Nothing was sent. Raise the budget or plan for fewer people."
@@ -287,7 +287,7 @@ class Plan:
 
     def _refuse_changes(self, recorded: Mapping[str, Recorded]) -> None:
         """Refuse rows that the campaign holds with another content, or that were cancelled in it."""
-        texts = zip(self.to_send.index, self._keys, self.to_send["text"], strict=True)
+        texts = zip(self.to_send.index, self._keys, self.to_send["text"].tolist(), strict=True)
         known = [(label, recorded[key], text) for label, key, text in texts if key in recorded]
         if cancelled := sum(row.state == "skipped" for _, row, _ in known):
             message = (
@@ -317,11 +317,10 @@ class Plan:
         table["label"] = [record.label(value) for value in self._frame.index]
         table["sender"] = self.options.sender
         table["options"] = options
-        table["estimated"] = [micro_credits(credits) for credits in table["credits_low"]]
+        table["estimated"] = [micro_credits(credits) for credits in table["credits_low"].tolist()]
         table["key"] = self._all_keys()
-        kept = table[list(_RECORDED)].astype("object")
-        values = kept.where(kept.notna(), None).itertuples(index=False, name=None)
-        return [dict(zip(_RECORDED, row, strict=True)) for row in values]
+        columns = (table[name].astype("object").where(table[name].notna(), None).tolist() for name in _RECORDED)
+        return [dict(zip(_RECORDED, row, strict=True)) for row in zip(*columns, strict=True)]
 
     # what it says at a glance
 
@@ -373,4 +372,4 @@ _RECORDED = (
 def row_keys(values: pd.Series[Any]) -> list[str]:
     """Make row keys: the value and which occurrence of it this is."""
     numbers = values.groupby(values).cumcount() + 1
-    return [f"{value}#{number}" for value, number in zip(values, numbers, strict=True)]
+    return [f"{value}#{number}" for value, number in zip(values.tolist(), numbers.tolist(), strict=True)]

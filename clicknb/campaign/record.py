@@ -17,7 +17,7 @@ from clicknb.gateway import codes
 
 def label(value: Any) -> str:
     """Write an index label as JSON, so that the caller's index can be read back."""
-    return json.dumps(value, default=_plain)
+    return str(value) if type(value) is int else _LABELS.encode(value)
 
 
 def _plain(value: Any) -> Any:
@@ -30,6 +30,9 @@ def _plain(value: Any) -> Any:
     if isinstance(value, pd.Period):
         return {"period": str(value), "freq": value.freqstr}
     return value.item() if hasattr(value, "item") else str(value)
+
+
+_LABELS = json.JSONEncoder(default=_plain)
 
 
 def index(labels: Iterable[str], names: str) -> pd.Index[Any]:

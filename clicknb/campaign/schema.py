@@ -8,13 +8,18 @@ from __future__ import annotations
 import hashlib
 import hmac
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects.sqlite import insert
+
+from clicknb.display import mask_number
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST = 253_402_300_799_999_999  # the end of the year 9999
@@ -150,8 +155,8 @@ suppressions = sa.Table(
     sqlite_strict=True,
 )
 
-CONTENT = ("key", "to", "sender", "text", "encoding", "parts")
-"""What a row sends, besides its options."""
+CONTENT = ("key", "to", "sender", "text", "encoding", "parts", "options")
+"""What a row sends."""
 
 _RANK = sa.case({"accepted": 3, "sending": 2, "unknown": 1}, value=attempts.c.state, else_=0)
 _MOST_ATTEMPTS = 1_000_000
@@ -177,18 +182,17 @@ STATE = sa.case(
 """The state of a row: what its telling attempt came to, or what became of it without one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Intent:
+class Intent(NamedTuple):
     """A message about to be sent: committed before its first byte leaves."""
 
     row_id: int
     attempt: int
     climsgid: str
-    at: datetime
+    submitted_at: int
+    """Microseconds since 1970."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What one attempt came to.
 
     ``state`` is ``accepted``, ``rejected``, ``unknown``, ``absent``, or ``returned``: provably not accepted, so the row
@@ -241,19 +245,28 @@ class Recorded(NamedTuple):
     state: str
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """One row that may be sent: what it says, to whom, with which options (JSON), and how often it was tried."""
 
     row_id: int
-    key: str = field(repr=False)
-    to: str = field(repr=False)
+    key: str
+    to: str
     sender: str
-    text: str = field(repr=False)
+    text: str
     encoding: str
     parts: int
     options: str
     attempt: int
+    seal: str
+
+    def __repr__(self) -> str:
+        """Show the number masked, and no text."""
+        return f"<Message {self.row_id} to {mask_number(self.to)}>"
+
+    @property
+    def content(self) -> tuple[Any, ...]:
+        """What it sends, in the order of ``CONTENT``."""
+        return self[1:8]
 
 
 def climsgid(campaign_id: str, key: str, attempt: int) -> str:
@@ -268,15 +281,22 @@ def climsgid(campaign_id: str, key: str, attempt: int) -> str:
     return hmac.new(campaign_id.encode(), name, hashlib.sha256).hexdigest()[:32]
 
 
-def seal(campaign_id: str, row: Mapping[str, Any]) -> str:
+def seal(campaign_id: str, content: tuple[Any, ...]) -> str:
     """Derive 16 hexadecimal digits from what a row sends to whom: a row that does not match them is never sent.
 
     SQLite does not notice a bit that flips inside a text or a number.
+
+    Parameters
+    ----------
+    campaign_id
+        Whose row it is.
+    content
+        The row's values in the order of ``CONTENT``.
     """
-    values = [campaign_id, *(str(row[name]) for name in CONTENT), row.get("options", "{}")]
-    return hashlib.sha256(repr(values).encode()).hexdigest()[:16]
+    return hashlib.sha256(repr([campaign_id, *map(str, content)]).encode()).hexdigest()[:16]
 
 
+@lru_cache(maxsize=8)  # many rows share a moment
 def micro(value: datetime) -> int:
     """Write a time as whole microseconds since 1970."""
     return (value - _EPOCH) // timedelta(microseconds=1)
@@ -287,23 +307,52 @@ def moment(value: int) -> datetime:
     return _EPOCH + timedelta(microseconds=value)
 
 
+@lru_cache(maxsize=256)  # a campaign has few prices
 def micro_credits(value: Decimal | float | None) -> int | None:
     """Write an amount of credits as whole micro-credits."""
     return None if value is None or math.isnan(value) else int((Decimal(str(value)) * 1_000_000).to_integral_value())
 
 
-OPEN = sa.insert(attempts)
+def _positional(statement: sa.ClauseElement, *order: str) -> str:
+    """Write a statement as the driver takes it, its parameters as a tuple in some order.
 
-STOPPED = sa.select(campaigns.c.stopped).where(campaigns.c.id == sa.bindparam("campaign"))
+    What SQLAlchemy does for each row of an ``executemany`` takes longer than SQLite takes to store it, so what is
+    written for every message goes to the driver as it is.
+    """
+    named = str(statement.compile(dialect=sqlite.dialect(paramstyle="named")))
+    return re.sub(r":(\w+)", lambda found: f"?{order.index(found[1]) + 1}", named)
 
-SETTLE = (
+
+def _parameters(*names: str) -> dict[str, sa.ColumnElement[Any]]:
+    return {name: sa.bindparam(name) for name in names}
+
+
+PLANNED = tuple(column.name for column in rows.c if column.name not in {"id", "campaign_id", "seal"})
+"""What a plan says of a row."""
+
+_planned = insert(rows).values(_parameters("campaign_id", "seal", *PLANNED))
+_place = {"ordinal": _planned.excluded.ordinal, "label": _planned.excluded.label}
+
+RECORD = _positional(
+    _planned.on_conflict_do_update(index_elements=["campaign_id", "key"], set_=_place), "campaign_id", "seal", *PLANNED
+)
+"""Records a row, or the new place of one that is there."""
+
+_opened = _parameters("row_id", "attempt", "climsgid", "submitted_at") | {"state": sa.literal_column("'sending'")}
+
+OPEN = _positional(sa.insert(attempts).values(_opened), *Intent._fields)
+"""Records an attempt that is about to be made: takes an ``Intent``."""
+
+STOPPED = _positional(sa.select(campaigns.c.stopped).where(campaigns.c.id == sa.bindparam("campaign")), "campaign")
+
+SETTLE = _positional(
     sa.update(attempts)
     .where(attempts.c.row_id == sa.bindparam("row"), attempts.c.attempt == sa.bindparam("number"))
     .where(
         sa.or_(
-            attempts.c.state == "sending",
-            attempts.c.state == "unknown",
-            sa.bindparam("new_state", type_=sa.Text) == "accepted",  # however late: the gateway has it
+            attempts.c.state == sa.literal_column("'sending'"),
+            attempts.c.state == sa.literal_column("'unknown'"),
+            sa.bindparam("new_state") == sa.literal_column("'accepted'"),  # however late: the gateway has it
         )
     )
     .values(
@@ -312,32 +361,15 @@ SETTLE = (
         apimsgid=sa.bindparam("id"),
         error_code=sa.bindparam("code"),
         error=sa.bindparam("reason"),
-    )
+    ),
+    *("row", "number", "new_state", "at", "id", "code", "reason"),
 )
 
 
-def settled(outcome: Outcome) -> dict[str, Any]:
+def settled(outcome: Outcome) -> tuple[Any, ...]:
     """Write an outcome as the parameters of ``SETTLE``."""
-    return {
-        "row": outcome.row_id,
-        "number": outcome.attempt,
-        "new_state": outcome.state,
-        "at": micro(outcome.at),
-        "id": outcome.apimsgid or None,
-        "code": outcome.error_code or None,
-        "reason": outcome.error or None,
-    }
-
-
-def opened(intent: Intent) -> dict[str, Any]:
-    """Write an intent as a row of ``attempts``."""
-    return {
-        "row_id": intent.row_id,
-        "attempt": intent.attempt,
-        "climsgid": intent.climsgid,
-        "state": "sending",
-        "submitted_at": micro(intent.at),
-    }
+    row_id, attempt, state, at, apimsgid, code, error = outcome
+    return row_id, attempt, state, micro(at), apimsgid or None, code or None, error or None
 
 
 def noted(event: Event) -> dict[str, Any]:

@@ -16,13 +16,13 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from types import FrameType
 
 from clicknb.campaign.brakes import Brakes
 from clicknb.campaign.matrix import Rule, judge
-from clicknb.campaign.schema import Intent, Message, Outcome, climsgid
+from clicknb.campaign.schema import Intent, Message, Outcome, climsgid, micro
 from clicknb.campaign.service import Service
 from clicknb.charset import ucs2
 from clicknb.errors import ClicknbError, NotSent, TransportError
@@ -38,18 +38,28 @@ SETBACKS = 3
 LONGEST_PAUSE = 60.0
 """Seconds; a longer Retry-After is not waited for."""
 
+AT_ONCE = 1000
+"""Messages after which a commit is not made larger, so that their requests travel while the next ones are written."""
+
 Batch = tuple[Message, ...]
 """Messages that share a request: one in the mode "each", up to 300 of the same text in the mode "list"."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Flight:
-    """A request on its way: its messages, their attempts, and the session it goes by."""
+    """A request on its way: its messages, their client message id, when it left, and the session it goes by."""
 
     messages: Batch
-    intents: tuple[Intent, ...]
+    climsgid: str
+    at: datetime
     session: str
     request: wire.Request
+
+    @property
+    def intents(self) -> list[Intent]:
+        """The attempts that it is."""
+        at = micro(self.at)
+        return [Intent(message.row_id, message.attempt + 1, self.climsgid, at) for message in self.messages]
 
 
 def parameters(messages: Batch, request_id: str, now: datetime) -> dict[str, str]:
@@ -94,7 +104,7 @@ class Sender:
     brakes
         Says when too much goes wrong.
     settled
-        Called with the state of each attempt that is settled, for a progress display.
+        Called with how many messages have come to an end since the last call, for a progress display.
 
     Attributes
     ----------
@@ -103,7 +113,7 @@ class Sender:
     """
 
     def __init__(
-        self, service: Service, campaign_id: str, brakes: Brakes, settled: Callable[[str], None] = lambda _: None
+        self, service: Service, campaign_id: str, brakes: Brakes, settled: Callable[[int], object] = lambda _: None
     ) -> None:
         self._service = service
         self._campaign_id = campaign_id
@@ -182,8 +192,7 @@ class Sender:
         """Write what came back and what leaves next, in one transaction; returns what may leave."""
         intents = [intent for flight in departing for intent in flight.intents]
         refused = self._service.ledger.record(self._campaign_id, self._outcomes, intents)
-        for outcome in self._outcomes:
-            self._settled(outcome.state)
+        self._settled(sum(outcome.state != "returned" for outcome in self._outcomes))
         self._outcomes.clear()
         if refused:
             self.stop(refused)
@@ -196,17 +205,20 @@ class Sender:
         session = self._authenticated()
         now = self._service.clock.now()
         departing: list[_Flight] = []
-        while session and self._queue and len(departing) < free and self._pace.take_all(len(self._queue[0])):
+        leaving = 0
+        while session and self._queue and len(departing) < free and leaving < AT_ONCE:
+            if not self._pace.take_all(len(self._queue[0])):
+                break
             messages = self._queue.popleft()
             departing.append(self._flight(messages, session, now))
-            self._brakes.leaving(len(messages))
+            leaving += len(messages)
+        self._brakes.leaving(leaving)
         return departing
 
     def _flight(self, messages: Batch, session: str, now: datetime) -> _Flight:
         request_id = climsgid(self._campaign_id, messages[0].key, messages[0].attempt + 1)
-        intents = tuple(Intent(message.row_id, message.attempt + 1, request_id, now) for message in messages)
         values = {**parameters(messages, request_id, now), "session_id": session}
-        return _Flight(messages, intents, session, wire.Request("sendmsg", values))
+        return _Flight(messages, request_id, now, session, wire.Request("sendmsg", values))
 
     def _allowed(self) -> bool:
         try:
@@ -256,17 +268,16 @@ class Sender:
         """Settle the attempts of one request by its answer."""
         now = self._service.clock.now()
         returned = []
-        for message, intent, sent in zip(flight.messages, flight.intents, _sent(flight, answer), strict=True):
-            rule = judge(sent, answer)
+        for message, sent in zip(flight.messages, _sent(flight, answer), strict=True):
+            rule, attempt = judge(sent, answer), message.attempt + 1
             if rule.state == "returned":
-                returned.append(replace(message, attempt=intent.attempt))
+                returned.append(message._replace(attempt=attempt))
                 self._see_to(rule, sent, flight, answer)
             else:
                 self._setbacks = 0
                 self._brakes.answered(rule.state, sent.code)
-            self._outcomes.append(
-                Outcome(message.row_id, intent.attempt, rule.state, now, sent.apimsgid, sent.code, sent.error)
-            )
+            outcome = Outcome(message.row_id, attempt, rule.state, now, sent.apimsgid, sent.code, sent.error)
+            self._outcomes.append(outcome)
         if returned:
             self._queue.appendleft(tuple(returned))
 

@@ -25,6 +25,8 @@ PATIENCE = 10.0
 _HEADER = 100
 """Bytes that every SQLite file has."""
 
+_BEGIN_WRITING = "BEGIN IMMEDIATE"
+
 _AFTERWARDS = "Nothing more is sent without it; what was on its way is settled by resuming the campaign."
 _DAMAGED = ("it is damaged", "Move it away and restore a backup; without one, keep the file and start a new ledger.")
 _FAILURES = {
@@ -110,6 +112,18 @@ class Store:
         with self._transaction(write=True) as connection:
             yield connection
 
+    @contextmanager
+    def _writing_bulk(self) -> Iterator[sqlite3.Cursor]:
+        """Write as ``_writing`` does, with the driver's own cursor, for what every message has to wait for.
+
+        Left with an error, the transaction is rolled back when the pool takes its connection back.
+        """
+        with self._failures("written"), self._lock, closing(self._engine.raw_connection()) as lent:
+            cursor: Any = lent.cursor()
+            cursor.execute(_BEGIN_WRITING)
+            yield cursor
+            lent.commit()
+
     def _frame(self, query: sa.Select[Any]) -> pd.DataFrame:
         with self._reading() as connection:
             return pd.DataFrame(connection.execute(query).all(), columns=list(query.selected_columns.keys()))
@@ -140,7 +154,7 @@ class Store:
             raise LedgerError(message)
         try:
             yield
-        except sa.exc.IntegrityError:
+        except (sa.exc.IntegrityError, sqlite3.IntegrityError):
             message = f"The ledger {self.path or 'in memory'} holds something else under the same key. {_AFTERWARDS}"
             raise Conflict(message) from None
         except (sa.exc.DBAPIError, sqlite3.Error, UnicodeDecodeError) as error:
@@ -223,7 +237,7 @@ def _engine(path: Path | None) -> sa.Engine:
     @sa.event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:
         write = connection.get_execution_options().get("write", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+        connection.exec_driver_sql(_BEGIN_WRITING if write else "BEGIN")
 
     return engine
 

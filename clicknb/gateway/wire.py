@@ -12,7 +12,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, NamedTuple
 from urllib.parse import quote_plus
 
 from clicknb.display import mask_digits, mask_number, shorten
@@ -114,8 +114,7 @@ class Reply:
         return self.body.decode("latin-1")
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(NamedTuple):
     """What became of one recipient of a send, as far as its answer tells."""
 
     to: str
@@ -192,7 +191,7 @@ _ENDED = re.compile(r"OK:?", _FLAGS)
 _OF_ONE_NUMBER = frozenset({"105", "114", "121", "122", "128", "130", "301"})
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(slots=True, repr=False)
 class _Record:
     """One record of a reply; ``clear`` unless it is in no known form. Not shown: it is what the gateway said."""
 
@@ -203,9 +202,19 @@ class _Record:
     clear: bool = True
 
 
+_BLANKS = re.compile(r"[ \t\r\f\v]+")
+
+
 def _lines(text: str) -> list[str]:
-    lines = (re.sub(r"[ \t\r\f\v]+", " ", line).strip(" ") for line in text.split("\n"))
-    return [line for line in lines if line]
+    lines = _BLANKS.sub(" ", text).split("\n")
+    return [stripped for line in lines if (stripped := line.strip(" "))]
+
+
+def _records(line: str) -> list[_Record]:
+    """Read a line, which may hold several records after each other."""
+    if found := _ACCEPTED.fullmatch(line):
+        return [_Record(line, apimsgid=found[1], to=found[2] or "")]
+    return [_record(record) for record in _FOLD.sub("\\1\n", line).split("\n")]
 
 
 def _record(line: str) -> _Record:
@@ -264,7 +273,7 @@ def read_sends(reply: Reply, to: Sequence[str]) -> list[Sent]:
         return [Sent(number, "planned", code="429", error="the gateway asked to send more slowly") for number in to]
     if reply.status != _OK:
         return [Sent(number, "unknown", error=_unclear(reply)) for number in to]
-    records = [_record(line) for line in _lines(_FOLD.sub("\\1\n", "\n".join(_lines(reply.text))))]
+    records = [record for line in _lines(reply.text) for record in _records(line)]
     cut = not reply.text.rstrip(" \r").endswith("\n")
     matched = _match(records, list(to), cut=cut)
     return [_outcome(number, record, reply) for number, record in zip(to, matched, strict=True)]
@@ -291,7 +300,7 @@ def _match(records: list[_Record], numbers: list[str], *, cut: bool) -> list[_Re
         whole = records[0].code not in _OF_ONE_NUMBER
         return [records[0] if whole else None] * len(numbers)
     if len(records) == len(numbers):
-        agree = (record.clear and record.to in {"", number} for record, number in zip(records, numbers, strict=True))
+        agree = (record.clear and record.to in ("", number) for record, number in zip(records, numbers, strict=True))
         if all(agree):
             return list(records)
     return _match_by_number(records, numbers, cut=cut and len(records) < len(numbers))

@@ -125,7 +125,7 @@ def decide(hours: str | Hours, zones: str | Sequence[str], now: datetime, countr
         return Decision(True, rule, names[0], moment.astimezone(places[0]))
     local = moment.astimezone(closed)
     opens_at = _next_opening(rule, places, moment)
-    reason = _reason(rule, local, opens_at, certain=len(places) == 1)
+    reason = _reason(rule, local, opens_at, names)
     return Decision(False, rule, str(closed), local, opens_at, reason)
 
 
@@ -293,10 +293,11 @@ def _changes(place: ZoneInfo, day: date) -> Iterator[datetime]:
     yield end.replace(microsecond=0)
 
 
-def _reason(rule: Hours, local: datetime, opens_at: datetime | None, *, certain: bool) -> str:
+def _reason(rule: Hours, local: datetime, opens_at: datetime | None, zones: Sequence[str]) -> str:
     """Say by whose clock it is too early or too late, what the rule is, and when it opens."""
     day = local.date()
-    where = f"{local.tzinfo}" if certain else f"{local.tzinfo}, where the number may be"
+    doubt = ", where the number may be" if len(zones) > 1 else ""
+    where = "some part of the world, and the number's zone is not known" if zones == WORLD else f"{local.tzinfo}{doubt}"
     if holiday := rule.holiday(day):
         what = f"and the {rule.name} hours leave out public holidays ({holiday})"
     elif windows := rule.days[day.weekday()]:

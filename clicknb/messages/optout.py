@@ -22,19 +22,11 @@ from clicknb.messages.cells import text_series
 Outcome = Literal["stop", "start", "review"]
 
 _STOP = (
-    *("stop", "stopp", "stopall", "quit", "end", "revoke", "optout", "optmeout", "optingout", "cancel", "remove"),
-    *("unsubscribe", "unsubscribeme", "unsub", "removeme", "stopmessages", "stoptexts", "stopsms"),
+    *("stop", "stopp", "stopall", "quit", "end", "revoke", "optout", "optmeout", "cancel", "remove", "removeme"),
+    *("unsubscribe", "unsub"),
     *("kanselleer", "verwyder", "staak", "meldaf"),  # Afrikaans
-    *(
-        "arret",
-        "arreter",
-        "arretez",
-        "desabonner",
-        "desabonnement",
-        "desinscrire",
-        "desinscription",
-        "annuler",
-    ),  # French
+    *("arret", "arreter", "arretez", "annuler"),  # French
+    *("desabonner", "desabonnement", "desinscrire", "desinscription"),
     *("abmelden", "abmeldung", "abbestellen", "kundigen", "kuendigen", "ende"),  # German
     *("parar", "pare", "sair", "cancelar", "remover", "descadastrar"),  # Portuguese
     *("baja", "darmedebaja", "dardebaja", "alto", "salir", "detener"),  # Spanish

@@ -178,7 +178,7 @@ def test_the_zones_of_a_number(number, country, zones):
 
 
 def test_a_number_without_an_area_may_be_anywhere_in_its_country():
-    toll_free = zones_of("18005550100", "US")
+    toll_free = zones_of("1800", "US")
     assert {"America/New_York", "Pacific/Honolulu"} <= set(toll_free)
     assert not {"America/Toronto", "Europe/London"} & set(toll_free)
     assert {"Australia/Perth", "Australia/Sydney"} <= set(zones_of(AUSTRALIA, "AU"))

@@ -85,6 +85,7 @@ _KIND = "|".join(sorted(_POLITE, key=len, reverse=True))
 _ONLY_STOP = re.compile(rf"(?:{_KIND})*(?:{_KEYWORDS})(?:{_KEYWORDS}|{_KIND})*")
 _ONLY_START = re.compile(rf"(?:{_KIND})*(?:{_AGAIN})(?:{_AGAIN}|{_KIND})*")
 _POLITE_WORDS = re.compile(rf"\b(?:thank you|{_KIND})\b")
+_ASCII_WORDS = re.compile(r"[a-z0-9]+")
 _EMOJI_LETTERS = {first + place: chr(ord("a") + place) for first in (0x1F150, 0x1F170, 0x1F1E6) for place in range(26)}
 """Letters in black circles and squares, and those of flags, which Unicode does not count as letters."""
 
@@ -131,6 +132,8 @@ def verdict(text: str) -> Outcome | None:
 
 def _words(text: str) -> list[str]:
     """Reduce a text to its words in small plain letters: no accents, no signs, nothing that cannot be seen."""
+    if text.isascii():  # as most replies are
+        return _ASCII_WORDS.findall(text.lower())
     plain = unicodedata.normalize("NFKC", text.translate(_EMOJI_LETTERS))
     letters = unicodedata.normalize("NFKD", plain.casefold())
     seen = (char for char in letters if unicodedata.category(char) not in {"Mn", "Me", "Cf"})

@@ -98,6 +98,16 @@ DOCTOR: Schema = {
     "problem": "str",
 }
 
+HOURS: Schema = {
+    "rule": "str",
+    "zone": "str",
+    "local_time": "str",
+    "allowed": "bool",
+    "opens_at": UTC,
+    "reason": "str",
+    "record": "str",
+}
+
 PARTS: Schema = {
     "text": "str",
     "encoding": _ENCODING,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from clicknb.errors import ClicknbError
     from clicknb.gateway import codes
     from clicknb.gateway.client import Clickatell
+    from clicknb.messages.hours import Hours
     from clicknb.messages.recipients import doctor, read_recipients
     from clicknb.messages.text import parts
     from clicknb.opening import connect, sandbox
@@ -35,6 +36,7 @@ __all__ = [
     "Campaign",
     "Clickatell",
     "ClicknbError",
+    "Hours",
     "Plan",
     "__version__",
     "codes",
@@ -57,6 +59,7 @@ _HOMES = {
     "Campaign": "campaign.campaign",
     "Clickatell": "gateway.client",
     "ClicknbError": "errors",
+    "Hours": "messages.hours",
     "Plan": "campaign.plan",
     "connect": "opening",
     "doctor": "messages.recipients",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
@@ -23,6 +23,7 @@ from clicknb.gateway.wire import MessageCharge, MessageStatus
 from clicknb.messages.cells import require_columns
 
 if TYPE_CHECKING:
+    from clicknb.messages.hours import Hours
     from clicknb.sandbox import Gateway
 
 _ID = "[0-9A-Fa-f]{32}"
@@ -161,6 +162,9 @@ class Account:
         seed: int = 0,
         substitute: bool = False,
         refuse: Iterable[str] = (),
+        hours: str | Hours | None = None,
+        outside: Literal["refuse", "schedule", "wait"] = "refuse",
+        zone: str | None = None,
         max_parts: int = 3,
         prices: Mapping[str, float] | None = None,
         budget: float | None = None,
@@ -193,6 +197,16 @@ class Account:
             apostrophe by a straight one; ``plan.substitutions`` shows every change, ``plan.autopsy()`` what it saves.
         refuse
             Kinds of repair that shall be refused instead, see ``clicknb.doctor``.
+        hours
+            When people may be written to, by the clock where they are: a preset (``"ZA"``, ``"US"``, ``"UK"``,
+            ``"EU"``), ``"auto"`` for that of each country, or an ``Hours`` of your own. It is looked at when the plan
+            is made and again when each message leaves.
+        outside
+            What becomes of a message outside these hours. ``"refuse"``: it is left out. ``"schedule"``: the gateway
+            holds it until they begin, at most seven days. ``"wait"``: this program sends it when they begin.
+        zone
+            The column with the time zones of recipients who are known to be elsewhere than their numbers tell, such
+            as ``Africa/Johannesburg``.
         max_parts
             Longer texts are refused; at most 35.
         prices
@@ -236,6 +250,9 @@ class Account:
             seed=seed,
             substitute=substitute,
             refuse=refuse,
+            hours=hours,
+            outside=outside,
+            zone=zone,
             max_parts=max_parts,
             prices=prices,
             budget=budget,

@@ -7,6 +7,7 @@ a sandbox can let half an hour pass at once. Rates and network timeouts use real
 from __future__ import annotations
 
 import math
+import re
 import time
 from datetime import UTC, datetime, timedelta
 from numbers import Real
@@ -88,6 +89,8 @@ class RunningClock:
         (wake or Event()).wait(max(0.0, seconds) / self._speed)
 
 
+_SHORT_DAY = re.compile(r"(?<=\d)d\b")  # pandas is about to forget it
+
 LONGEST = timedelta(days=366)
 """The longest duration that ``seconds`` reads."""
 
@@ -126,7 +129,7 @@ def _seconds(duration: object) -> float:
         import pandas as pd
 
         try:
-            return float(pd.Timedelta(duration).total_seconds())
+            return float(pd.Timedelta(_SHORT_DAY.sub("D", duration)).total_seconds())
         except ValueError:
             return math.nan
     return float(duration) if isinstance(duration, Real) and not isinstance(duration, bool) else math.nan

@@ -18,6 +18,7 @@ from clicknb import checks, display
 from clicknb.analysis import figures, report, summary
 from clicknb.campaign import record, track
 from clicknb.campaign.brakes import Brakes
+from clicknb.campaign.gate import Gate, Rules
 from clicknb.campaign.schema import Message
 from clicknb.campaign.send import Sender
 from clicknb.campaign.service import Service
@@ -322,7 +323,7 @@ def _run(service: Service, name: str, campaign_id: str, messages: list[Message],
     together = LIST_SIZE if settings["mode"] == "list" else 1
     with _bar(len(messages), name, progress) as bar:
         brakes = _brakes(service, campaign_id, settings["budget"])
-        sender = Sender(service, campaign_id, brakes, bar.update)
+        sender = Sender(service, campaign_id, brakes, Gate(service.ledger, Rules.read(settings["rules"])), bar.update)
         try:
             sender.run(messages, together=together)
         except KeyboardInterrupt:

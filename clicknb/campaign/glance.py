@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from clicknb import display, frames
+from clicknb.messages.hours import PRESETS, Hours, rules_for
 from clicknb.messages.numbers import reserved
 
 if TYPE_CHECKING:
@@ -66,8 +67,20 @@ def _looks(plan: Plan) -> Iterator[str]:
             f"{northern:,} numbers are in North America (+1), where networks block what does not come from a two-way "
             "number that is registered with them: give that number as sender."
         )
+    if options.hours is None:
+        yield from _unasked(rows)
     if plan.live and (tests := sum(reserved(to) is not None for to in rows["to"])):
         yield f"{tests:,} numbers are reserved for tests and belong to nobody, but cost money on this account."
+
+
+def _unasked(rows: pd.DataFrame) -> Iterator[str]:
+    """Name the countries that have rules of contact times, where none were asked for."""
+    lawful = {
+        country: name for country, name in rules_for(rows["country"].dropna().unique()).items() if PRESETS[name].law
+    }
+    for country, name in lawful.items():
+        count = int((rows["country"] == country).sum())
+        yield f'{country} has rules of contact times for advertising and {count:,} numbers: hours="{name}" observes them.'
 
 
 def _over(plan: Plan) -> str:
@@ -93,6 +106,8 @@ def _facts(plan: Plan) -> list[tuple[str, str]]:
     if plan.options.variants:
         shares = rows["variant"].value_counts(sort=False)
         facts.append(("variants", ", ".join(f"{name} {shares.get(name, 0):,}" for name in plan.options.variants)))
+    if plan.options.hours is not None:
+        facts.append(("quiet hours", _hours(plan)))
     if plan.options.mode == "list":
         facts.append(("requests", f"{len(rows[['text']].drop_duplicates()):,} texts, up to 300 numbers a request"))
     if plan.balance is not None:
@@ -100,6 +115,16 @@ def _facts(plan: Plan) -> list[tuple[str, str]]:
         left = float(plan.balance) - float(rows["credits_low"].sum())
         facts.append(("balance after", f"at most {display.credits(left)}" if left >= 0 else "not enough credit"))
     return [*facts, ("token", plan.token)]
+
+
+def _hours(plan: Plan) -> str:
+    hours, outside = plan.options.hours, plan.options.outside
+    name = hours.name if isinstance(hours, Hours) else hours
+    later = {
+        "refuse": "outside of them nobody is written to",
+        "schedule": "outside of them the gateway holds a message",
+    }
+    return f"{name}; {later.get(outside, 'outside of them a message waits')}"
 
 
 def _left_out(plan: Plan) -> list[tuple[str, str]]:

@@ -40,6 +40,9 @@ from clicknb.campaign.store import Conflict, Store
 from clicknb.errors import CampaignError, LedgerError
 from clicknb.gateway.codes import FINAL
 
+RELISTED = "the list of suppressed numbers has changed"
+"""Why nothing may leave before that list has been read again."""
+
 _MOST_PARAMETERS = 500
 """Values in one question to the database."""
 
@@ -184,6 +187,7 @@ class Ledger(Store):
         """List the rows in some states, in the order in which they were recorded."""
         query = (
             sa.select(rows.c.id, *(rows.c[name] for name in schema.CONTENT), schema.TRIES, rows.c.seal)
+            .add_columns(*(sa.func.coalesce(rows.c[name], "") for name in ("country", "zone")))
             .select_from(schema.with_telling_attempt())
             .where(rows.c.campaign_id == campaign_id, schema.STATE.element.in_(list(states)))
             .order_by(rows.c.id)
@@ -199,6 +203,13 @@ class Ledger(Store):
             )
             raise LedgerError(message)
         return found
+
+    def leave_out(self, reasons: Mapping[int, str]) -> None:
+        """Record of rows why they are not sent."""
+        if reasons:
+            change = sa.update(rows).where(rows.c.id == sa.bindparam("row")).values(skipped=sa.bindparam("reason"))
+            with self._writing() as connection:
+                connection.execute(change, [{"row": row, "reason": reason} for row, reason in reasons.items()])
 
     def withdraw(self, campaign_id: str, reason: str) -> None:
         """Take what was not sent out of the queue for good, also that of a sender at work."""
@@ -251,14 +262,21 @@ class Ledger(Store):
 
     # attempts
 
-    def record(self, campaign_id: str, outcomes: Sequence[Outcome], intents: Sequence[Intent]) -> str:
+    def record(
+        self, campaign_id: str, outcomes: Sequence[Outcome], intents: Sequence[Intent], generation: int = 0
+    ) -> str:
         """Commit what came back and what leaves next, in one transaction.
+
+        Parameters
+        ----------
+        generation
+            The state of the list of suppressed numbers that the intents were checked against.
 
         Returns
         -------
         str
             Empty if the intents are recorded. Else why they are not, so that nothing may leave: the campaign was
-            stopped, or another sender has taken one of the rows. The outcomes are recorded in any case.
+            stopped, another sender has taken one of the rows, or ``RELISTED``. The outcomes are recorded in any case.
         """
         if not outcomes and not intents:
             return ""
@@ -268,9 +286,10 @@ class Ledger(Store):
                 cursor.executemany(schema.SETTLE, settled)
                 if not intents:
                     return ""
-                stopped = cursor.execute(schema.STOPPED, (campaign_id,)).fetchone() or ("the ledger lost the campaign",)
-                if stopped[0]:
-                    return str(stopped[0])
+                known = cursor.execute(schema.STOPPED, (campaign_id,)).fetchone()
+                stopped, latest = known or ("the ledger lost the campaign", 0)
+                if stopped or latest != generation:
+                    return str(stopped or RELISTED)
                 cursor.executemany(schema.OPEN, intents)
         except Conflict:
             with self._writing_bulk() as cursor:

@@ -8,8 +8,11 @@ from decimal import Decimal
 from typing import Any, Literal, get_args
 
 from clicknb import checks
+from clicknb.campaign.gate import Rules
 from clicknb.errors import InvalidInput
 from clicknb.gateway.parameters import encode
+from clicknb.messages import hours
+from clicknb.messages.hours import Hours
 
 MOST_PARTS = 35
 """The longest text that Clickatell splits (its archived page on concatenation)."""
@@ -38,6 +41,8 @@ class Options:
         Kinds of repair that the doctor shall refuse instead.
     prices
         The user's own prices: country or number prefix to credits a part.
+    hours, outside, zone
+        Quiet hours, what becomes of a message outside of them, and the column with the recipients' own zones.
     """
 
     name: str
@@ -54,6 +59,9 @@ class Options:
     seed: int = 0
     refuse: tuple[str, ...] = ()
     prices: Mapping[str, Decimal] = field(default_factory=dict)
+    hours: str | Hours | None = None
+    outside: str = "refuse"
+    zone: str | None = None
 
     def __post_init__(self) -> None:
         if not self.name.strip():
@@ -81,6 +89,11 @@ class Options:
             )
         return options
 
+    @property
+    def rules(self) -> Rules:
+        """What is observed when it is sent."""
+        return Rules(self.hours, self.outside)
+
     def confirmed(self) -> dict[str, Any]:
         """Write what a plan's token covers besides its rows; prices are looked at again when it is sent."""
         return {
@@ -92,6 +105,7 @@ class Options:
             "max_credits": str(self.max_credits),
             "variants": list(self.variants),
             "seed": self.seed if self.variants else 0,
+            "rules": self.rules.written(),
         }
 
 
@@ -121,6 +135,11 @@ def _kinds(value: Any) -> tuple[str, ...]:
     return tuple(checks.text("refuse", kind) for kind in given)
 
 
+def _known_hours(_: str, value: Any) -> str | Hours:
+    hours.rule_for(value, None)
+    return value if isinstance(value, Hours) else str(value)
+
+
 _RULES: dict[str, Callable[[Any], Any]] = {
     "name": lambda value: checks.line("name", value),
     "to": lambda value: value,
@@ -136,4 +155,7 @@ _RULES: dict[str, Callable[[Any], Any]] = {
     "seed": lambda value: checks.whole("seed", value),
     "refuse": _kinds,
     "prices": lambda value: {} if value is None else _prices(value),
+    "hours": lambda value: checks.optional(_known_hours, "hours", value),
+    "outside": lambda value: checks.choice("outside", value, hours.OUTSIDE),
+    "zone": lambda value: checks.optional(checks.text, "zone", value),
 }

@@ -50,10 +50,18 @@ class Plan:
     """
 
     def __init__(
-        self, service: Service, people: pd.DataFrame, frame: pd.DataFrame, options: Options, balance: Decimal | None
+        self,
+        service: Service,
+        people: pd.DataFrame,
+        frame: pd.DataFrame,
+        options: Options,
+        *,
+        balance: Decimal | None = None,
+        zones: pd.Series[Any] | None = None,
     ) -> None:
         self._service = service
         self._frame = frame
+        self._zones = zones
         self.people = people
         self.options = options
         self.balance = balance
@@ -182,7 +190,7 @@ class Plan:
 
     def at(self, service: Service) -> Plan:
         """Make the same plan for another account."""
-        return Plan(service, self.people, self._frame, self.options, None)
+        return Plan(service, self.people, self._frame, self.options, zones=self._zones)
 
     def test(self, to: str, *, rows: int = 3) -> pd.DataFrame:
         """Send a few of the texts to a number of one's own first, as single messages and not as part of the campaign.
@@ -258,7 +266,7 @@ class Plan:
                 "started_at": micro(self._service.clock.now()),
                 "index_names": record.label(tuple(self._frame.index.names)),
                 "mode": self.options.mode,
-                "rules": "{}",
+                "rules": self.options.rules.written(),
                 "budget": micro_credits(budget),
             }
         )
@@ -319,6 +327,7 @@ class Plan:
         table["options"] = options
         table["estimated"] = [micro_credits(credits) for credits in table["credits_low"].tolist()]
         table["key"] = self._all_keys()
+        table["zone"] = self._zones.to_numpy() if self._zones is not None else None
         columns = (table[name].astype("object").where(table[name].notna(), None).tolist() for name in _RECORDED)
         return [dict(zip(_RECORDED, row, strict=True)) for row in zip(*columns, strict=True)]
 
@@ -366,6 +375,7 @@ _RECORDED = (
     "variant",
     "options",
     "skipped",
+    "zone",
 )
 
 

@@ -11,7 +11,8 @@ from clicknb.campaign import pricing, suppression, variants
 from clicknb.campaign.options import Options
 from clicknb.campaign.plan import Plan, row_keys
 from clicknb.campaign.service import Service
-from clicknb.messages import recipients
+from clicknb.messages import hours, recipients, zones
+from clicknb.messages.cells import as_text, require_columns
 from clicknb.messages.template import Template
 from clicknb.messages.text import parts
 
@@ -25,8 +26,9 @@ def make(service: Service, people: pd.DataFrame, options: Options, *, priced: bo
     _suppress(service, plan, options.sender)
     _write(service, plan, people.reset_index(drop=True), options)
     _measure(plan, options.max_parts)
+    places = _observe_hours(service, plan, people.reset_index(drop=True), options)
     balance = pricing.price(service, plan, options.prices) if priced else None
-    return Plan(service, people, frames.build(frames.PLAN, plan, people.index), options, balance)
+    return Plan(service, people, frames.build(frames.PLAN, plan, people.index), options, balance=balance, zones=places)
 
 
 def _refuse(plan: pd.DataFrame, problems: pd.Series[Any]) -> None:
@@ -41,6 +43,24 @@ def _suppress(service: Service, plan: pd.DataFrame, sender: str) -> None:
     listed = plan["problem"].isna() & plan["to"].isin(suppressed.entries)
     reasons = [suppressed.reason(to, sender) for to in plan["to"].where(listed, "")]
     _refuse(plan, pd.Series(reasons, plan.index, dtype="str"))
+
+
+def _observe_hours(
+    service: Service, plan: pd.DataFrame, people: pd.DataFrame, options: Options
+) -> pd.Series[Any] | None:
+    """Leave out whom it is too early or too late for by their own clocks; returns the zones that were given."""
+    if options.hours is None:
+        return None
+    given = None
+    if options.zone is not None:
+        require_columns(people, [options.zone], purpose="The quiet hours")
+        given = as_text(people[options.zone])
+    now = service.clock.now()
+    rows = plan["problem"].isna()
+    decided = hours.decisions(options.hours, plan["to"].where(rows), plan["country"], now, zones=given)
+    plan["local_time"] = decided["local_time"]
+    _refuse(plan, hours.problems(decided, now, options.outside).where(rows))
+    return None if given is None else given.map(zones.read_zone, na_action="ignore")
 
 
 def _write(service: Service, plan: pd.DataFrame, people: pd.DataFrame, options: Options) -> None:

@@ -190,6 +190,8 @@ class Intent(NamedTuple):
     climsgid: str
     submitted_at: int
     """Microseconds since 1970."""
+    decision: str | None = None
+    """What was decided about its hours, as JSON."""
 
 
 class Outcome(NamedTuple):
@@ -258,6 +260,9 @@ class Message(NamedTuple):
     options: str
     attempt: int
     seal: str
+    country: str = ""
+    zone: str = ""
+    """Where the recipient is known to be; empty where only the number tells."""
 
     def __repr__(self) -> str:
         """Show the number masked, and no text."""
@@ -338,12 +343,17 @@ RECORD = _positional(
 )
 """Records a row, or the new place of one that is there."""
 
-_opened = _parameters("row_id", "attempt", "climsgid", "submitted_at") | {"state": sa.literal_column("'sending'")}
+_opened = _parameters(*Intent._fields) | {"state": sa.literal_column("'sending'")}
 
 OPEN = _positional(sa.insert(attempts).values(_opened), *Intent._fields)
 """Records an attempt that is about to be made: takes an ``Intent``."""
 
-STOPPED = _positional(sa.select(campaigns.c.stopped).where(campaigns.c.id == sa.bindparam("campaign")), "campaign")
+_latest = sa.select(sa.func.coalesce(sa.func.max(suppressions.c.id), sa.literal_column("0"))).scalar_subquery()
+
+STOPPED = _positional(
+    sa.select(campaigns.c.stopped, _latest).where(campaigns.c.id == sa.bindparam("campaign")), "campaign"
+)
+"""Tells why a campaign was stopped, and which state the list of suppressed numbers has."""
 
 SETTLE = _positional(
     sa.update(attempts)

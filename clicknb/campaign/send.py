@@ -21,6 +21,8 @@ from datetime import datetime
 from types import FrameType
 
 from clicknb.campaign.brakes import Brakes
+from clicknb.campaign.gate import Gate
+from clicknb.campaign.ledger import RELISTED
 from clicknb.campaign.matrix import Rule, judge
 from clicknb.campaign.schema import Intent, Message, Outcome, climsgid, micro
 from clicknb.campaign.service import Service
@@ -28,6 +30,7 @@ from clicknb.charset import ucs2
 from clicknb.errors import ClicknbError, NotSent, TransportError
 from clicknb.gateway import codes, wire
 from clicknb.gateway.limits import Pace
+from clicknb.gateway.parameters import encode
 from clicknb.gateway.transport import Exchange
 
 logger = logging.getLogger(__name__)
@@ -37,6 +40,9 @@ SETBACKS = 3
 
 LONGEST_PAUSE = 60.0
 """Seconds; a longer Retry-After is not waited for."""
+
+LONGEST_NAP = 30.0
+"""Seconds after which a sender that waits for the right hour looks whether it was stopped."""
 
 AT_ONCE = 1000
 """Messages after which a commit is not made larger, so that their requests travel while the next ones are written."""
@@ -54,12 +60,15 @@ class _Flight:
     at: datetime
     session: str
     request: wire.Request
+    decision: str | None = None
 
     @property
     def intents(self) -> list[Intent]:
         """The attempts that it is."""
         at = micro(self.at)
-        return [Intent(message.row_id, message.attempt + 1, self.climsgid, at) for message in self.messages]
+        return [
+            Intent(message.row_id, message.attempt + 1, self.climsgid, at, self.decision) for message in self.messages
+        ]
 
 
 def parameters(messages: Batch, request_id: str, now: datetime) -> dict[str, str]:
@@ -82,13 +91,13 @@ def parameters(messages: Batch, request_id: str, now: datetime) -> dict[str, str
     return values | options
 
 
-def batches(messages: Iterable[Message], size: int) -> list[Batch]:
-    """Group messages of the same text and options, in their order, into requests of at most ``size``."""
+def batches(messages: Iterable[Message], size: int, place: Callable[[Message], object]) -> list[Batch]:
+    """Group messages of the same text, options and place, in their order, into requests of at most ``size``."""
     if size == 1:
         return [(message,) for message in messages]
-    alike: dict[tuple[str, str, str], list[Message]] = {}
+    alike: dict[tuple[object, ...], list[Message]] = {}
     for message in messages:
-        alike.setdefault((message.text, message.sender, message.options), []).append(message)
+        alike.setdefault((message.text, message.sender, message.options, place(message)), []).append(message)
     return [tuple(group[at : at + size]) for group in alike.values() for at in range(0, len(group), size)]
 
 
@@ -103,6 +112,8 @@ class Sender:
         Whose client message ids are used.
     brakes
         Says when too much goes wrong.
+    gate
+        Says who may be written to by now.
     settled
         Called with how many messages have come to an end since the last call, for a progress display.
 
@@ -113,14 +124,21 @@ class Sender:
     """
 
     def __init__(
-        self, service: Service, campaign_id: str, brakes: Brakes, settled: Callable[[int], object] = lambda _: None
+        self,
+        service: Service,
+        campaign_id: str,
+        brakes: Brakes,
+        gate: Gate,
+        settled: Callable[[int], object] = lambda _: None,
     ) -> None:
         self._service = service
         self._campaign_id = campaign_id
         self._brakes = brakes
+        self._gate = gate
         self._settled = settled
         self._pace = Pace(service.rate)
         self._queue: deque[Batch] = deque()
+        self._held: list[tuple[datetime | None, Batch]] = []
         self._flying: dict[int, _Flight] = {}
         self._outcomes: list[Outcome] = []
         self._expired: set[str] = set()
@@ -147,7 +165,7 @@ class Sender:
         LedgerError
             The ledger could not be written; nothing was sent after that.
         """
-        self._queue.extend(batches(messages, together))
+        self._queue.extend(batches(self._gate.admitted(messages), together, self._gate.place))
         connections = max(1, min(self._service.concurrency, len(self._queue)))
         exchange = self._service.connect(connections)
         try:
@@ -191,12 +209,22 @@ class Sender:
     def _committed(self, departing: list[_Flight]) -> list[_Flight]:
         """Write what came back and what leaves next, in one transaction; returns what may leave."""
         intents = [intent for flight in departing for intent in flight.intents]
-        refused = self._service.ledger.record(self._campaign_id, self._outcomes, intents)
+        refused = self._service.ledger.record(self._campaign_id, self._outcomes, intents, self._gate.generation)
         self._settled(sum(outcome.state != "returned" for outcome in self._outcomes))
         self._outcomes.clear()
-        if refused:
+        if refused == RELISTED:
+            self._readmit(departing)
+        elif refused:
             self.stop(refused)
         return [] if refused else departing
+
+    def _readmit(self, departing: list[_Flight]) -> None:
+        """Leave out of the queue who has been suppressed since it was made."""
+        self._gate.reread()
+        waiting = [*(flight.messages for flight in departing), *self._queue]
+        admitted = {message.row_id for message in self._gate.admitted(one for batch in waiting for one in batch)}
+        kept = (tuple(one for one in batch if one.row_id in admitted) for batch in waiting)
+        self._queue = deque(batch for batch in kept if batch)
 
     def _departing(self, free: int) -> list[_Flight]:
         """Choose what leaves next and give each message its new attempt."""
@@ -210,15 +238,25 @@ class Sender:
             if not self._pace.take_all(len(self._queue[0])):
                 break
             messages = self._queue.popleft()
-            departing.append(self._flight(messages, session, now))
-            leaving += len(messages)
+            if flight := self._flight(messages, session, now):
+                departing.append(flight)
+                leaving += len(messages)
         self._brakes.leaving(leaving)
         return departing
 
-    def _flight(self, messages: Batch, session: str, now: datetime) -> _Flight:
+    def _flight(self, messages: Batch, session: str, now: datetime) -> _Flight | None:
+        """Make the request of some messages; None if this is not their hour, and then they are held."""
+        decision = self._gate.decision(messages[0], now)
+        delivery = self._gate.delivery(decision, now)
+        if decision and not (decision.allowed or delivery):
+            self._held.append((decision.opens_at, messages))
+            return None
         request_id = climsgid(self._campaign_id, messages[0].key, messages[0].attempt + 1)
         values = {**parameters(messages, request_id, now), "session_id": session}
-        return _Flight(messages, request_id, now, session, wire.Request("sendmsg", values))
+        if delivery:
+            values |= encode({"scheduled_time": delivery})
+        kept = decision.record() if decision else None
+        return _Flight(messages, request_id, now, session, wire.Request("sendmsg", values), kept)
 
     def _allowed(self) -> bool:
         try:
@@ -260,7 +298,25 @@ class Sender:
             self._pause = None
         elif self._queue and not self.stopped:
             self._wake.wait(self._pace.wait_time())
-        return self.stopped != "" or not self._queue
+        elif self._held and not self.stopped:
+            self._wait_for_hours()
+        return self.stopped != "" or not (self._queue or self._held)
+
+    def _wait_for_hours(self) -> None:
+        """Let time pass until the first of those held may be written to, or stop where the campaign does not wait."""
+        count = sum(len(batch) for _, batch in self._held)
+        opens_at = min((opens_at for opens_at, _ in self._held if opens_at), default=None)
+        if opens_at is None or not self._gate.waits:
+            first = f", the first of them may leave on {opens_at:%d %B at %H:%M} UTC" if opens_at else ""
+            self.stop(f"it is outside the hours of {count:,} messages{first}")
+            return
+        now = self._service.clock.now()
+        self._service.clock.sleep(min((opens_at - now).total_seconds(), LONGEST_NAP), self._wake)
+        if reason := self._service.ledger.campaign(self._campaign_id)["stopped"]:
+            self.stop(reason)
+        now = self._service.clock.now()
+        self._queue.extend(batch for opens_at, batch in self._held if opens_at and opens_at <= now)
+        self._held = [(opens_at, batch) for opens_at, batch in self._held if not opens_at or opens_at > now]
 
     # answers
 

@@ -1,0 +1,120 @@
+"""What is looked at once more when a message leaves: who is suppressed by now, and what time it is where they are.
+
+A plan may be hours old when it is sent, and a campaign may run for days.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from clicknb.campaign import suppression
+from clicknb.campaign.ledger import Ledger
+from clicknb.campaign.schema import Message
+from clicknb.messages.hours import HOLDS, Decision, Hours, decide
+from clicknb.messages.zones import zones_of
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a campaign observes when it is sent.
+
+    Attributes
+    ----------
+    hours
+        The quiet hours, see ``clicknb.messages.hours.rule_for``; None for none.
+    outside
+        What becomes of a message outside of them: ``"refuse"``, ``"schedule"`` or ``"wait"``.
+    """
+
+    hours: str | Hours | None = None
+    outside: str = "refuse"
+
+    def written(self) -> str:
+        """Write the rules as JSON, for the ledger and for a plan's token."""
+        hours: Any = self.hours
+        if isinstance(hours, Hours):
+            hours = {"name": hours.name, "week": dict(hours.week), "holidays": hours.holidays}
+        return json.dumps({"hours": hours, "outside": self.outside} if hours else {})
+
+    @classmethod
+    def read(cls, written: str) -> Rules:
+        """Read what ``written`` wrote."""
+        stored = json.loads(written)
+        hours = stored.get("hours")
+        return cls(Hours(**hours) if isinstance(hours, dict) else hours, stored.get("outside", "refuse"))
+
+
+class Gate:
+    """Lets the messages of one campaign leave, or not.
+
+    Parameters
+    ----------
+    ledger
+        Where the suppressed numbers are, and where it is recorded that a message was left out.
+    rules
+        What the campaign observes.
+    """
+
+    def __init__(self, ledger: Ledger, rules: Rules) -> None:
+        self._ledger = ledger
+        self._rules = rules
+        self._suppressed = suppression.read(ledger)
+        self._decided: dict[tuple[str, str, datetime], Decision] = {}
+
+    @property
+    def generation(self) -> int:
+        """Which state of the list of suppressed numbers is observed; see ``Ledger.record``."""
+        return self._suppressed.generation
+
+    @property
+    def waits(self) -> bool:
+        """Whether what may not leave now is sent later by this program."""
+        return self._rules.outside == "wait"
+
+    def reread(self) -> None:
+        """Read the list of suppressed numbers again."""
+        self._suppressed = suppression.read(self._ledger)
+
+    def admitted(self, messages: Iterable[Message]) -> list[Message]:
+        """Leave out messages to suppressed numbers, and record that."""
+        everyone = list(messages)
+        if not self._suppressed.entries:
+            return everyone
+        reasons = {one.row_id: self._suppressed.reason(one.to, one.sender) for one in everyone}
+        self._ledger.leave_out({row_id: reason for row_id, reason in reasons.items() if reason})
+        return [one for one in everyone if not reasons[one.row_id]]
+
+    def place(self, message: Message) -> tuple[str, str]:
+        """Tell what decides about the hours of a message: those of one request must have it in common."""
+        if not self._rules.hours:
+            return "", ""
+        zones = [message.zone] if message.zone else zones_of(message.to, message.country or None)
+        return " ".join(zones), message.country
+
+    def decision(self, message: Message, now: datetime) -> Decision | None:
+        """Decide whether a message is within its hours when it would be delivered; None where none are observed."""
+        if not self._rules.hours:
+            return None
+        due = max(now, datetime.fromisoformat(json.loads(message.options).get("scheduled_time", now.isoformat())))
+        zones, country = self.place(message)
+        key = zones, country, due.replace(second=0, microsecond=0)
+        if key not in self._decided:
+            if len(self._decided) > _REMEMBERED:
+                self._decided.clear()
+            self._decided[key] = decide(self._rules.hours, zones.split(" "), due, country or None)
+        return self._decided[key]
+
+    def delivery(self, decision: Decision | None, now: datetime) -> datetime | None:
+        """Tell until when the gateway has to hold a message; None if it may leave at once or not at all."""
+        opens_at = None if decision is None or decision.allowed else decision.opens_at
+        if opens_at is None or self._rules.outside != "schedule" or opens_at > now + HOLDS - _MARGIN:
+            return None
+        return opens_at
+
+
+_REMEMBERED = 10_000
+_MARGIN = timedelta(minutes=1)  # the gateway's clock may be a little behind

@@ -1,0 +1,248 @@
+"""What is looked at once more when a message leaves: who is suppressed by now, and what time it is there."""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+import pandas as pd
+import pytest
+
+import clicknb as cn
+from clicknb import testing
+from clicknb.campaign.gate import Rules
+from clicknb.campaign.ledger import Ledger
+from clicknb.clock import SteppedClock
+from clicknb.errors import CampaignStopped, InvalidInput
+from clicknb.opening import in_process
+from clicknb.sandbox import Gateway
+
+SATURDAY_EVENING = datetime(2026, 3, 7, 18, tzinfo=UTC)
+FRIDAY_MORNING = datetime(2026, 3, 6, 9, tzinfo=UTC)
+
+
+def people(count):
+    return pd.DataFrame({"to": [f"44770090{number:04d}" for number in range(count)]})
+
+
+def at(moment):
+    """Open a sandbox whose clock stands at a moment."""
+    return in_process(Gateway(), Ledger(owner="sandbox"), SteppedClock(moment))
+
+
+def passes(sms, **time):
+    sms._service.clock.sleep(timedelta(**time).total_seconds())
+
+
+# suppression
+
+
+def test_who_opts_out_between_plan_and_send_gets_nothing():
+    for race in range(100):
+        randomly = random.Random(race)
+        frame = people(12)
+        with cn.sandbox() as sms:
+            plan = sms.plan(frame, to="to", text="Hi", name="x", mode=randomly.choice(["each", "list"]))
+            gone = randomly.sample(frame["to"].tolist(), randomly.randrange(1, 12))
+            sms.suppress(gone, source="replied STOP")
+            campaign = plan.send(progress=False)
+            assert {message.to for message in sms._box.messages} == set(frame["to"]) - set(gone)
+            assert campaign.counts == {"accepted": 12 - len(gone), "skipped": len(gone)}
+            left_out = campaign.sends.query("state == 'skipped'")
+            assert left_out["error"].str.contains("suppressed.*replied STOP", regex=True).all()
+
+
+class OptsOut:
+    """A connection to the gateway over which somebody opts out when the n-th message has left."""
+
+    def __init__(self, exchange, after, opt_out):
+        self._exchange = exchange
+        self._left = after
+        self._opt_out = opt_out
+        self.connections = exchange.connections
+
+    def start(self, slot, request):
+        self._exchange.start(slot, request)
+        self._left -= 1
+        if self._left == 0:
+            self._opt_out()
+
+    def wait(self, timeout):
+        return self._exchange.wait(timeout)
+
+    def close(self):
+        self._exchange.close()
+
+
+@pytest.mark.parametrize("mode", ["each", "list"])
+@pytest.mark.parametrize("after", [1, 2, 20])
+def test_who_opts_out_while_the_campaign_is_sent_gets_nothing_any_more(after, mode):
+    frame = people(60) if mode == "each" else people(1500)
+    last = frame["to"].tail(5).tolist()
+    with testing.server() as server, testing.account(server, concurrency=2) as sms:
+        inner = sms._service.connect
+        opened = partial(
+            OptsOut,
+            after=min(after, len(frame) // 300 or after),
+            opt_out=partial(sms.suppress, last, source="replied STOP"),
+        )
+        sms._service = replace(sms._service, connect=lambda count: opened(inner(count)))
+        campaign = sms.plan(frame, to="to", text="Hi", name="x", mode=mode).send(progress=False)
+        sent = {message.to for message in server.gateway.messages}
+        assert sent.isdisjoint(last)
+        assert campaign.counts == {"accepted": len(frame) - 5, "skipped": 5}
+        assert testing.check(sms, server.gateway.messages).ok
+
+
+def test_another_program_suppresses_a_number_and_this_one_observes_it(tmp_path):
+    with cn.sandbox(tmp_path) as sms, cn.sandbox(tmp_path) as other:
+        plan = sms.plan(people(5), to="to", text="Hi", name="x")
+        other.suppress("447700900002")
+        assert plan.send(progress=False).counts == {"accepted": 4, "skipped": 1}
+
+
+def test_a_suppressed_message_is_not_resent_either():
+    with cn.sandbox() as sms:
+        campaign = sms.plan(pd.DataFrame({"to": ["27999400002"]}), to="to", text="Hi", name="x").send(progress=False)
+        assert campaign.counts == {"unknown": 1}
+        sms.suppress("27999400002")
+        campaign.resume(resend=["unknown", "rejected", "absent"], progress=False)
+        assert campaign.counts == {"unknown": 1}
+        assert len(sms._service.ledger.attempts()) == 1
+
+
+# quiet hours
+
+
+ABROAD = pd.DataFrame({"to": ["447700900001", "27999000001", "12125550100"], "zone": [None, None, "Asia/Tokyo"]})
+
+
+def test_a_plan_leaves_out_whom_it_is_too_late_for():
+    with at(SATURDAY_EVENING) as sms:
+        plan = sms.plan(ABROAD, to="to", text="Hi", name="x", hours="auto", zone="zone")
+        problems = plan.frame["problem"]
+        assert problems.notna().tolist() == [False, True, True]
+        assert "it is Sat 20:00 in Africa/Johannesburg" in problems[1]
+        assert "Asia/Tokyo" in problems[2]
+        assert plan.frame["local_time"].tolist() == ["Sat 18:00 +00:00", "Sat 20:00 +02:00", "Sun 03:00 +09:00"]
+        plan.send(progress=False)
+        assert [message.to for message in sms._box.messages] == ["447700900001"]
+
+
+def test_the_hours_are_looked_at_again_when_it_is_sent():
+    frame = people(3)
+    with at(SATURDAY_EVENING) as sms:
+        plan = sms.plan(frame, to="to", text="Hi", name="x", hours="UK")
+        assert len(plan.to_send) == 3
+        passes(sms, hours=3)
+        with pytest.raises(CampaignStopped, match=r"outside the hours of 3 messages.*08 March at 09:00 UTC"):
+            plan.send(progress=False)
+        assert sms._box.messages == []
+        campaign = sms.campaign("x")
+        assert campaign.counts == {"planned": 3}
+        passes(sms, hours=13)
+        assert campaign.resume(progress=False).counts == {"accepted": 3}
+
+
+def test_the_program_waits_for_the_hour_and_sends_then():
+    with at(SATURDAY_EVENING + timedelta(hours=4)) as sms:
+        plan = sms.plan(ABROAD, to="to", text="Hi", name="x", hours="auto", outside="wait")
+        assert len(plan.to_send) == 3
+        campaign = plan.send(progress=False)
+        sent = campaign.sends.set_index("to")["submitted_at"]
+        assert sent["12125550100"] == SATURDAY_EVENING + timedelta(hours=4)  # 17:00 there
+        assert sent["447700900001"].floor("h") == datetime(2026, 3, 8, 9, tzinfo=UTC)
+        assert sent["27999000001"].floor("h") == datetime(2026, 3, 9, 6, tzinfo=UTC)
+        assert campaign.counts == {"accepted": 3}
+
+
+@pytest.mark.parametrize("mode", ["each", "list"])
+def test_the_gateway_holds_what_comes_too_early(mode):
+    with at(SATURDAY_EVENING + timedelta(hours=4)) as sms:
+        plan = sms.plan(ABROAD, to="to", text="Hi", name="x", hours="auto", outside="schedule", mode=mode)
+        plan.send(progress=False)
+        assert len(sms._box.messages) == 3
+        events = sms.campaign("x").track(timeout="6h", progress=False).outcomes.set_index("to")
+        assert events.loc["12125550100", "final"]
+        assert not events.loc["447700900001", "final"]
+        later = sms.campaign("x").track(timeout="3d", progress=False).outcomes.set_index("to")
+        assert later.loc["447700900001", "settled_at"] >= datetime(2026, 3, 8, 9, tzinfo=UTC)
+        assert later.loc["27999000001", "settled_at"] >= datetime(2026, 3, 9, 6, tzinfo=UTC)
+
+
+def test_cancelling_stops_what_waits_for_its_hour(monkeypatch):
+    with at(SATURDAY_EVENING + timedelta(hours=4)) as sms:
+        plan = sms.plan(people(3), to="to", text="Hi", name="x", hours="UK", outside="wait")
+        asleep = threading.Event()
+        clock = sms._service.clock
+        jump = clock.sleep
+
+        def sleep(seconds, wake=None):
+            asleep.set()
+            jump(0.001, wake)
+
+        monkeypatch.setattr(clock, "sleep", sleep)
+        campaign = plan.send(background=True)
+        assert asleep.wait(10)
+        campaign.cancel()
+        with pytest.raises(CampaignStopped):
+            campaign.wait(20)
+        assert campaign.counts == {"skipped": 3}
+        assert sms._box.messages == []
+
+
+def test_what_was_decided_is_kept_with_each_attempt():
+    with at(FRIDAY_MORNING) as sms:
+        sms.plan(ABROAD.head(2), to="to", text="Hi", name="x", hours="ZA").send(progress=False)
+        kept = [json.loads(attempt["decision"]) for attempt in sms._service.ledger.attempts()]
+        assert [one["zone"] for one in kept] == ["Europe/London", "Africa/Johannesburg"]
+        assert {one["rule"] for one in kept} == {"ZA"}
+        assert all(one["allowed"] for one in kept)
+        sms.plan(people(1), to="to", text="Hi", name="y").send(progress=False)
+        assert sms._service.ledger.attempts()[-1]["decision"] is None
+
+
+def test_hours_of_ones_own_hold_after_a_restart(tmp_path):
+    office = cn.Hours("office", {"Mon-Fri": "13:00-15:00"})
+    with cn.sandbox(tmp_path) as sms:
+        plan = sms.plan(people(2), to="to", text="Hi", name="x", hours=office, outside="wait")
+        sms._service.clock.sleep = lambda *_: sms.campaign("x").pause()
+        with pytest.raises(CampaignStopped, match="paused"):
+            plan.send(progress=False)
+    with cn.sandbox(tmp_path) as sms:
+        assert sms.campaign("x").resume(progress=False).counts == {"accepted": 2}
+        assert sms.campaign("x").sends["submitted_at"].min().hour == 13
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [Rules(), Rules("ZA"), Rules("auto", "wait"), Rules(cn.Hours("o", {"Mon": "08:00-09:00"}, "ZA"), "schedule")],
+)
+def test_rules_are_read_back_as_they_were_written(rules):
+    again = Rules.read(rules.written())
+    assert (again.hours, again.outside if rules.hours else "refuse") == (rules.hours, rules.outside)
+
+
+def test_the_rules_are_part_of_the_token():
+    with at(FRIDAY_MORNING + timedelta(hours=2)) as sms:
+        plans = [{}, {"hours": "UK"}, {"hours": "US"}, {"hours": "UK", "outside": "wait"}]
+        tokens = {sms.plan(people(2), to="to", text="Hi", name="x", **given).token for given in plans}
+        assert len(tokens) == 4
+
+
+@pytest.mark.parametrize("given", [{"hours": "XX"}, {"hours": 8}, {"outside": "drop"}, {"hours": "ZA", "zone": "nope"}])
+def test_hours_that_nobody_knows_are_refused(given):
+    with cn.sandbox() as sms, pytest.raises(InvalidInput):
+        sms.plan(people(2), to="to", text="Hi", name="x", **given)
+
+
+def test_a_plan_says_that_a_country_has_rules_that_were_not_asked_for():
+    with cn.sandbox() as sms:
+        plan = sms.plan(ABROAD, to="to", text="Hi", name="x")
+        assert 'hours="ZA"' in repr(plan)
+        assert "hours=" not in repr(sms.plan(ABROAD, to="to", text="Hi", name="x", hours="ZA"))
+        assert "quiet hours" in repr(sms.plan(ABROAD, to="to", text="Hi", name="x", hours="ZA"))

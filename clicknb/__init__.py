@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from clicknb.gateway import codes
     from clicknb.gateway.client import Clickatell
     from clicknb.messages.recipients import doctor, read_recipients
-    from clicknb.messages.text import parts
+    from clicknb.messages.text import offenders, parts, split
     from clicknb.opening import connect, sandbox
 
     __version__: str
@@ -44,9 +44,11 @@ __all__ = [
     "export",
     "frames",
     "masked",
+    "offenders",
     "parts",
     "read_recipients",
     "sandbox",
+    "split",
     "testing",
 ]
 
@@ -61,9 +63,11 @@ _HOMES = {
     "connect": "opening",
     "doctor": "messages.recipients",
     "masked": "display",
+    "offenders": "messages.text",
     "parts": "messages.text",
     "read_recipients": "messages.recipients",
     "sandbox": "opening",
+    "split": "messages.text",
 }
 _MODULES = {"codes": "gateway.codes", "errors": "errors", "export": "export", "frames": "frames", "testing": "testing"}
 

@@ -103,8 +103,18 @@ PARTS: Schema = {
     "encoding": _ENCODING,
     "units": "int64",
     "parts": "Int16",
+    "parts_high": "Int16",
     "left": "int64",
     "offending": "str",
+    "name": "str",
+    "at": "Int64",
+}
+
+OFFENDERS: Schema = {
+    "character": "str",
+    "name": "str",
+    "code_point": "str",
+    "at": "int64",
 }
 
 OUTCOMES: Schema = {

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from clicknb.gateway import codes
     from clicknb.gateway.client import Clickatell
     from clicknb.messages.recipients import doctor, read_recipients
+    from clicknb.messages.substitution import substitute, substitutions
     from clicknb.messages.text import offenders, parts, split
     from clicknb.opening import connect, sandbox
 
@@ -49,6 +50,8 @@ __all__ = [
     "read_recipients",
     "sandbox",
     "split",
+    "substitute",
+    "substitutions",
     "testing",
 ]
 
@@ -68,6 +71,8 @@ _HOMES = {
     "read_recipients": "messages.recipients",
     "sandbox": "opening",
     "split": "messages.text",
+    "substitute": "messages.substitution",
+    "substitutions": "messages.substitution",
 }
 _MODULES = {"codes": "gateway.codes", "errors": "errors", "export": "export", "frames": "frames", "testing": "testing"}
 

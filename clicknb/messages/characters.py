@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -106,6 +107,17 @@ class Layout:
         has = np.diff(borders) > 0
         first[has] = places[borders[:-1][has]] - self.edges[:-1][has]
         return first
+
+    def by_text(self, places: Numbers) -> Numbers:
+        """Tell which text each of these places lies in."""
+        return np.repeat(np.arange(len(self.edges) - 1), self.counts(places))
+
+    def plain(self) -> list[str]:
+        """Write the texts with a plain letter for each character that forces Unicode."""
+        codes = self.codes.copy()
+        codes[self.offenders()] = ord("a")
+        joined = codes.tobytes().decode("utf-32-le")
+        return [joined[start:end] for start, end in pairwise(self.edges.tolist())]
 
 
 def _no_text(texts: Sequence[object]) -> str:

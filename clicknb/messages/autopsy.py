@@ -17,7 +17,7 @@ import pandas as pd
 from clicknb import frames
 from clicknb.errors import InvalidInput
 from clicknb.messages.characters import Layout, Numbers, Profile, code_point, name
-from clicknb.messages.substitution import TABLE, substitute
+from clicknb.messages.substitution import TABLE, compared
 from clicknb.messages.text import listed, parts
 
 _MICRO = 1_000_000  # prices are summed as whole millionths of a credit, hence exactly
@@ -131,10 +131,8 @@ def autopsy(
         "reason": [TABLE[char].reason if char in TABLE else None for char in characters],
     }
     worst = ["credits_added", "parts_added", "rows"]
-    return frames.build(
-        frames.AUTOPSY,
-        frames.build(frames.AUTOPSY, pd.DataFrame(columns)).sort_values(worst, ascending=False, kind="stable"),
-    )
+    result = pd.DataFrame(columns).sort_values(worst, ascending=False, kind="stable", ignore_index=True)
+    return frames.build(frames.AUTOPSY, result)
 
 
 def saving(texts: pd.Series[str], *, prices: pd.Series[float] | None = None, profile: Profile = "clickatell") -> Saving:
@@ -166,16 +164,15 @@ class _Cost:
 
     def __init__(self, texts: pd.Series[str], prices: pd.Series[float] | None, profile: Profile) -> None:
         self.texts = listed(texts)
-        counted = parts(self.texts, profile=profile)
-        self.unicode = (counted["encoding"] == "ucs2").to_numpy()
-        self.parts = counted["parts"].to_numpy(np.int64)
-        self.added, self.saved, self.cured = np.zeros((3, len(self.texts)), np.int64)
+        every = compared(self.texts, profile)
+        self.unicode = (every["encoding"] == "ucs2").to_numpy()
+        self.cured = (every["after"] != every["before"]).to_numpy()
+        self.parts = every["parts_before"].to_numpy(np.int64)
+        self.saved = self.parts - every["parts_after"].to_numpy(np.int64)
+        self.added = np.zeros(len(self.texts), np.int64)
         rows = np.flatnonzero(self.unicode)
-        ours = counted["text"].iloc[rows]
-        after = parts(substitute(ours, profile=profile), profile=profile)
-        self.added[rows] = self.parts[rows] - _without_unicode(ours.tolist(), profile)
-        self.saved[rows] = self.parts[rows] - after["parts"].to_numpy(np.int64)
-        self.cured[rows] = after["encoding"] == "gsm7"
+        plain = _without_unicode([self.texts[row] for row in rows.tolist()], profile)
+        self.added[rows] = self.parts[rows] - plain
         self.priced, self.micro = _micro(prices, len(self.texts))
 
     @staticmethod

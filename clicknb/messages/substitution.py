@@ -149,7 +149,7 @@ def substitute(texts: str | pd.Series[str], *, profile: Profile = "clickatell") 
     >>> substitute("It’s on, Ольга")
     'It’s on, Ольга'
     """
-    after = _substituted(listed(texts), profile)["after"]
+    after = compared(listed(texts), profile)["after"]
     if isinstance(texts, str):
         return str(after.iloc[0])
     after.index, after.name = texts.index, texts.name
@@ -182,7 +182,7 @@ def diff(texts: str | Iterable[str], *, profile: Profile = "clickatell") -> pd.D
     >>> diff(["It’s on", "Hello"])["changes"].tolist()
     ["1 × ’ (RIGHT SINGLE QUOTATION MARK) to '"]
     """
-    rows = _substituted(listed(texts), profile)
+    rows = compared(listed(texts), profile)
     if isinstance(texts, pd.Series):
         rows.index = texts.index
     rows = rows[rows["after"] != rows["before"]]
@@ -191,16 +191,16 @@ def diff(texts: str | Iterable[str], *, profile: Profile = "clickatell") -> pd.D
     return frames.build(frames.DIFF, rows, rows.index)
 
 
-def _substituted(texts: list[str], profile: Profile) -> pd.DataFrame:
-    """Give each text before and after, and its parts; only those that need Unicode are tried."""
-    rows = parts(texts, profile=profile)
+def compared(texts: list[str], profile: Profile) -> pd.DataFrame:
+    """Give texts ``before`` and ``after`` substitution, their ``encoding`` before, ``parts_before``, ``parts_after``."""
+    rows = parts(texts, profile=profile)[["text", "encoding", "parts"]]
     tried = np.flatnonzero(rows["encoding"] == "ucs2")
     table = str.maketrans(_table(profile))
     new = parts([texts[row].translate(table) for row in tried.tolist()], profile=profile).set_axis(tried)
-    new = new[(new["encoding"] == "gsm7") & (new["parts"] <= rows["parts"].reindex(tried))]
-    rows = rows[["text", "parts"]].set_axis(["before", "parts_before"], axis="columns")
-    rows[["after", "parts_after"]] = rows
-    rows.loc[new.index, ["after", "parts_after"]] = new[["text", "parts"]].set_axis(["after", "parts_after"], axis=1)
+    new = new.loc[(new["encoding"] == "gsm7") & (new["parts"] <= rows["parts"].iloc[tried]), ["text", "parts"]]
+    rows = rows.rename(columns={"text": "before", "parts": "parts_before"})
+    rows[["after", "parts_after"]] = rows[["before", "parts_before"]]
+    rows.loc[new.index, ["after", "parts_after"]] = new.set_axis(["after", "parts_after"], axis="columns")
     return rows
 
 

@@ -21,7 +21,7 @@ from clicknb.messages.substitution import TABLE, compared
 from clicknb.messages.text import listed, parts
 
 _MICRO = 1_000_000  # prices are summed as whole millionths of a credit, hence exactly
-_AT_ONCE = 20_000
+_AT_ONCE = 5_000
 _CODE_POINTS = 0x110000
 
 

@@ -192,7 +192,7 @@ def diff(texts: str | Iterable[str], *, profile: Profile = "clickatell") -> pd.D
 
 
 def compared(texts: list[str], profile: Profile) -> pd.DataFrame:
-    """Give texts ``before`` and ``after`` substitution, their ``encoding`` before, ``parts_before``, ``parts_after``."""
+    """Give texts ``before`` and ``after``, their ``encoding`` before, ``parts_before``, ``parts_after``."""
     rows = parts(texts, profile=profile)[["text", "encoding", "parts"]]
     tried = np.flatnonzero(rows["encoding"] == "ucs2")
     table = str.maketrans(_table(profile))

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from clicknb.gateway.client import Clickatell
     from clicknb.messages.hours import Hours
     from clicknb.messages.recipients import doctor, read_recipients
-    from clicknb.messages.text import parts
+    from clicknb.messages.substitution import substitute, substitutions
+    from clicknb.messages.text import offenders, parts, split
     from clicknb.opening import connect, sandbox
 
     __version__: str
@@ -46,9 +47,13 @@ __all__ = [
     "export",
     "frames",
     "masked",
+    "offenders",
     "parts",
     "read_recipients",
     "sandbox",
+    "split",
+    "substitute",
+    "substitutions",
     "testing",
 ]
 
@@ -64,9 +69,13 @@ _HOMES = {
     "connect": "opening",
     "doctor": "messages.recipients",
     "masked": "display",
+    "offenders": "messages.text",
     "parts": "messages.text",
     "read_recipients": "messages.recipients",
     "sandbox": "opening",
+    "split": "messages.text",
+    "substitute": "messages.substitution",
+    "substitutions": "messages.substitution",
 }
 _MODULES = {"codes": "gateway.codes", "errors": "errors", "export": "export", "frames": "frames", "testing": "testing"}
 

@@ -113,8 +113,49 @@ PARTS: Schema = {
     "encoding": _ENCODING,
     "units": "int64",
     "parts": "Int16",
+    "parts_high": "Int16",
     "left": "int64",
     "offending": "str",
+    "name": "str",
+    "at": "Int64",
+}
+
+OFFENDERS: Schema = {
+    "character": "str",
+    "name": "str",
+    "code_point": "str",
+    "at": "int64",
+}
+
+SUBSTITUTIONS: Schema = {
+    "character": "str",
+    "name": "str",
+    "code_point": "str",
+    "replacement": "str",
+    "reason": "str",
+}
+
+DIFF: Schema = {
+    "before": "str",
+    "after": "str",
+    "changes": "str",
+    "parts_before": "Int16",
+    "parts_after": "Int16",
+}
+
+AUTOPSY: Schema = {
+    "character": "str",
+    "name": "str",
+    "code_point": "str",
+    "where": "str",
+    "rows": "int64",
+    "parts_added": "int64",
+    "parts_alone": "int64",
+    "credits_added": "float64",
+    "replacement": "str",
+    "parts_saved": "int64",
+    "credits_saved": "float64",
+    "reason": "str",
 }
 
 OUTCOMES: Schema = {

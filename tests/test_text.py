@@ -1,4 +1,6 @@
 import csv
+import random
+import unicodedata
 from pathlib import Path
 
 import pandas as pd
@@ -8,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sms_toolkit.messages.profiling import profile_message
 
+import clicknb as cn
 from clicknb import charset, frames
 from clicknb.errors import InvalidInput
-from clicknb.messages.text import measure, parts, split
+from clicknb.messages.text import measure, offenders, parts, split
+from tests.attack import soak
 
 GSM = "abc ,.\n\r@£ÄÖ^{}[]~|\\€"
 STANDARD = GSM + "\fΔΩÇ"
@@ -92,6 +96,141 @@ def test_parts_are_full_whole_and_as_few_as_can_be(text, profile, udh):
         assert counted.units > (160 if counted.encoding == "gsm7" else 70)
 
 
+def naive(text, profile, udh):
+    """Count character by character, from the specification alone."""
+    gsm = charset.SINGLE_BYTE if profile == "clickatell" else GSM0338
+    encoding = "gsm7" if all(char in gsm for char in text) else "ucs2"
+    single, multi = (160, (140 - udh) * 8 // 7) if encoding == "gsm7" else (70, (140 - udh) // 2)
+    units, count, filled = 0, 1, 0
+    for char in text:
+        width = weight(char, encoding)
+        units += width
+        filled += width
+        if filled > multi:
+            count, filled = count + 1, width
+    return encoding, units, min(units, 1) if units <= single else count
+
+
+def near_a_border(dice):
+    """Make a text of one to four parts with pairs about its borders."""
+    plain, pair, size = dice.choice(
+        [("a", "€", 153), ("a", "]", 152), ("ж", "\U0001f600", 67), ("я", "\U0001f44d", 66)]
+    )
+    text = "".join(
+        plain * dice.randrange(size - 4, size + 2) + pair * dice.randrange(4) for _ in range(dice.randrange(4))
+    )
+    return text + plain * dice.randrange(10) + pair * dice.randrange(2)
+
+
+def anything(dice):
+    """Make a text of any length from an alphabet that is now narrow, now wide."""
+    alphabet = dice.choice([GSM, STANDARD, GSM + UCS2, "ab \r\n€" + dice.choice(UCS2)])
+    return "".join(
+        dice.choices(alphabet, k=dice.choice([dice.randrange(20), dice.randrange(200), dice.randrange(700)]))
+    )
+
+
+@pytest.mark.parametrize(("make", "count"), [(near_a_border, soak(2_000, 20_000)), (anything, soak(5_000, 100_000))])
+def test_as_many_parts_as_a_naive_reference_and_a_second_implementation_count(make, count):
+    dice = random.Random(12)
+    texts = [make(dice) for _ in range(count)]
+    for profile in ("clickatell", "standard"):
+        for udh in (6, 7):
+            counted = parts(texts, profile=profile, udh=udh)
+            expected = [naive(text, profile, udh) for text in texts]
+            assert list(zip(counted["encoding"], counted["units"], counted["parts"], strict=True)) == expected
+    standard = parts(texts, profile="standard")
+    for text, ours in zip(texts, standard["parts"], strict=True):
+        if "\x1b" not in text and text:  # as above
+            assert len(smsutil.split(text).parts) == ours, ascii(text)
+
+
+SIGNS = {
+    "letter": "ж",
+    "space": " ",
+    "emoji": "\U0001f600",
+    "family joined by ZWJ": "\U0001f468\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466",
+    "flag": "\U0001f1ff\U0001f1e6",
+    "flag with tags": "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",
+    "heart with variation selector": "\u2764\ufe0f",
+    "keycap": "1\ufe0f\u20e3",
+    "skin tone": "\U0001f44d\U0001f3fd",
+    "combining acute": "e\u0301",
+    "syllable of Devanagari": "\u0928\u093f",
+    "Korean, written apart": "\u1112\u1161\u11ab",
+}
+
+
+def filled(signs):
+    """Count the parts of a UCS-2 text of which no sign is torn."""
+    widths = [len(sign.encode("utf-16-be")) // 2 for sign in signs]
+    count, room = 1, 67
+    for width in widths:
+        count, room = (count, room - width) if width <= room else (count + 1, 67 - width)
+    return count if sum(widths) > 70 else 1
+
+
+@given(st.lists(st.sampled_from([*SIGNS.values(), "ж" * 60, "ж" * 65, " я" * 30]), min_size=1, max_size=40))
+def test_parts_high_keeps_every_sign_whole(signs):
+    text = "ж" + "".join(signs)
+    pieces = ["ж"] + [piece for sign in signs for piece in ([sign] if sign in SIGNS.values() else sign)]
+    assert measure(text).parts_high == filled(pieces)
+
+
+@pytest.mark.parametrize("name", SIGNS)
+def test_a_sign_of_several_characters_on_a_border_depends_on_the_gateway(name):
+    first, rest = SIGNS[name][0], SIGNS[name][1:]
+    before = "ж" * (67 - weight(first, "ucs2"))
+    after = "ж" * (67 - sum(weight(char, "ucs2") for char in rest))
+    counted = measure(before + first + rest + after)
+    assert (counted.parts, counted.parts_high) == (2, 3 if rest else 2)
+
+
+def test_a_sign_longer_than_a_part_is_torn_like_any_text():
+    assert measure("ж" + "e" + "\u0301" * 200).parts_high >= measure("ж" + "e" + "\u0301" * 200).parts
+    assert measure("\u0301" * 200).parts_high == 3
+
+
+@given(TEXTS | near_borders() | st.text(), PROFILES, st.sampled_from([6, 7, 136]))
+def test_parts_high_is_never_less_and_the_same_for_gsm_text(text, profile, udh):
+    counted = measure(text, profile=profile, udh=udh)
+    assert counted.parts_high >= counted.parts
+    if counted.encoding == "gsm7" or len(split(text, profile=profile, udh=udh)) <= 1:
+        assert counted.parts_high == counted.parts
+
+
+@given(st.text(), PROFILES)
+def test_the_offenders_are_all_that_is_not_single_byte_or_gsm(text, profile):
+    gsm = charset.SINGLE_BYTE if profile == "clickatell" else GSM0338
+    found = cn.offenders(text, profile=profile)
+    assert found["at"].tolist() == [at for at, char in enumerate(text) if char not in gsm]
+    assert found["character"].tolist() == [char for char in text if char not in gsm]
+    assert [chr(int(code[2:], 16)) for code in found["code_point"]] == found["character"].tolist()
+    assert all(found["name"].str.len() > 2)
+    counted = measure(text, profile=profile)
+    assert (counted.at, counted.name) == ((found["at"][0], found["name"][0]) if len(found) else (None, ""))
+
+
+def test_one_text_and_many_say_the_same():
+    texts = ["", "Hi", "It’s on", "a" * 152 + "€" + "a" * 152, "ж" * 66 + SIGNS["flag"] + "ж" * 64, "x\t"]
+    counted = parts(pd.Series(texts, index=list("abcdef")))
+    for row, text in zip(counted.to_dict("records"), texts, strict=True):
+        one = measure(text)
+        assert {**row, "at": None if pd.isna(row["at"]) else row["at"]} == {
+            "text": text,
+            **{field: getattr(one, field) for field in one.__slots__},
+        }
+    assert counted["name"].tolist()[-1] == "TAB"
+    assert counted.loc["c", ["offending", "name", "at"]].tolist() == ["’", unicodedata.name("’"), 2]
+
+
+def test_more_texts_than_are_laid_out_together():
+    texts = ["Hi", "It’s on", "", "a" * 161] * 15_000
+    counted = parts(texts)
+    assert counted["parts"].tolist() == [1, 1, 0, 2] * 15_000
+    assert counted["at"].isna().tolist() == [True, False, True, True] * 15_000
+
+
 @given(st.text(), PROFILES)
 def test_the_offending_character_is_the_first_that_is_not_single_byte_or_gsm(text, profile):
     gsm = charset.SINGLE_BYTE if profile == "clickatell" else GSM0338
@@ -106,8 +245,9 @@ def test_a_longer_header_leaves_less(udh, gsm, ucs):
 
 
 def test_half_a_pair_is_refused():
-    with pytest.raises(InvalidInput, match=r"Character 3 .*half a surrogate pair"):
-        measure("Hi\ud83d")
+    for look in (measure, split, offenders, lambda text: parts(["ok", "", text, "It’s"])):
+        with pytest.raises(InvalidInput, match=r"Character 3 .*half a surrogate pair"):
+            look("Hi\ud83d")
 
 
 def test_what_is_no_text_profile_or_header_is_refused():

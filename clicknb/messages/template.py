@@ -14,7 +14,7 @@ import pandas as pd
 
 from clicknb.errors import InvalidInput
 from clicknb.messages.cells import as_text, require_columns, shown, text_series
-from clicknb.messages.text import refuse_lone_surrogate
+from clicknb.messages.characters import refuse_lone_surrogate
 
 _TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]|[^{}]+")
 _NUMBER_SPEC = re.compile(

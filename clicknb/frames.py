@@ -98,6 +98,14 @@ DOCTOR: Schema = {
     "problem": "str",
 }
 
+LINT: Schema = {
+    "finding": "str",
+    "where": "str",
+    "rows": "Int64",
+    "example": "str",
+    "what": "str",
+}
+
 PARTS: Schema = {
     "text": "str",
     "encoding": _ENCODING,

@@ -7,9 +7,10 @@ Nothing here refuses a row; the plan does that. A finding is something to look a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import compress
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +20,7 @@ import pandas as pd
 from clicknb import display, frames
 from clicknb.errors import InvalidInput
 from clicknb.messages import oddities
-from clicknb.messages.cells import as_text, nearest
+from clicknb.messages.cells import as_text, nearest, shown
 from clicknb.messages.template import Field, Template
 from clicknb.messages.text import measure
 
@@ -27,9 +28,10 @@ Rows = npt.NDArray[np.bool_]
 
 _HOLE = "\0"  # stands for a placeholder where the words around it are looked at
 _STRANGER = 9  # digits in a row that may be somebody's number
+_PART = 5  # digits that may be what is left of it where a text was cut
 _FEWEST = 3  # rows that make a campaign: two texts may well be the same
 _TIMES, _LONGER = 3, 100  # a text is much longer by so many medians, and by so many characters
-_FEWEST_UNITS = 67  # that a part carries
+_FEWEST_UNITS = 66  # that a part carries: of 67 one is lost where a pair would be torn
 _LONGEST_LINK = 300  # characters of it before a placeholder
 
 _GAPS = ("  ", " ,", " .", " !", " ?")
@@ -104,7 +106,7 @@ def lint(
     except InvalidInput as error:
         if not isinstance(template, str):
             raise
-        found = [_Finding("broken", "text", _every(frame), str(error))]
+        found = [_Finding("broken", "text", _every(frame), display.mask_digits(str(error), _PART))]
     else:
         found = sorted(_findings(read, frame, rendered, max_parts), key=lambda one: _ORDER.index(one.finding))
     return frames.build(
@@ -150,9 +152,17 @@ class _Column:
     def outer_blanks(self) -> Rows:
         return self.rows(lambda cell: cell != cell.strip())
 
-    def rows(self, odd: Callable[[str], object]) -> Rows:
-        """Tell which rows hold an odd cell; a blank one, whose code finds the last place, is none."""
-        return np.array([*(bool(odd(cell)) for cell in self.cells), False])[self.codes]
+    @cached_property
+    def doubtful(self) -> Iterable[int]:
+        """Which cells have more than words in them; few have, and looking at each once more is slow."""
+        return [place for place, cell in enumerate(self.cells) if not oddities.ordinary(cell)]
+
+    def rows(self, odd: Callable[[str], object], among: Iterable[int] | None = None) -> Rows:
+        """Tell which rows hold an odd cell, of all or of those at some places; a blank one is none."""
+        hits = np.zeros(len(self.cells) + 1, dtype=bool)  # the last place is that of blanks, whose code is -1
+        for place in range(len(self.cells)) if among is None else among:
+            hits[place] = bool(odd(self.cells[place]))
+        return hits[self.codes]
 
     def first(self, rows: Rows) -> str:
         return self.cells[int(self.codes[rows.argmax()])]
@@ -165,21 +175,21 @@ def _findings(
     wrong = {finding.where for finding in amiss}
     columns = {name: _Column.of(name, template, frame) for name in template.columns if name not in wrong}
     known = frozenset(word for name in frame.columns if len(word := oddities.folded(str(name))) > 1)
+    usable = ~_every(frame)
     yield from amiss
     yield from _wording(template, frame, known)
-    for column in columns.values():
-        yield from _left_out(column)
-        yield from _defaults(column, frame)
-        if column.as_written:
-            yield from _cells(column, known)
     yield from _links(template, columns)
     if not amiss:
         texts, problems = rendered or template.render(frame)
         usable = problems.isna().to_numpy()
         yield from _lengths(template, texts.tolist(), usable, max_parts)
-        for column in columns.values():
-            usable = usable & ~column.outer_blanks  # said already
-        yield from _gaps(template, texts.tolist(), usable)
+        tidy = np.logical_and.reduce([usable, *(~column.outer_blanks for column in columns.values())])
+        yield from _gaps(template, texts.tolist(), tidy)
+    for column in columns.values():
+        yield from _left_out(column, ~usable)
+        yield from _defaults(column, frame)
+        if column.as_written:
+            yield from _cells(column, known)
 
 
 def _amiss(template: Template, frame: pd.DataFrame) -> Iterator[_Finding]:
@@ -231,7 +241,7 @@ def _wording(template: Template, frame: pd.DataFrame, known: frozenset[str]) -> 
         yield finding("odd_space", what)
 
 
-def _left_out(column: _Column) -> Iterator[_Finding]:
+def _left_out(column: _Column, refused: Rows) -> Iterator[_Finding]:
     strict = [field for field in column.fields if field.default is None]
     if strict and column.blank.any():
         what = (
@@ -239,14 +249,16 @@ def _left_out(column: _Column) -> Iterator[_Finding]:
             f"as in {_with_default(strict[0])}."
         )
         yield _Finding("empty_cell", column.name, column.blank, what)
+    suspects = set(column.codes[refused & ~column.blank].tolist())
     for field in {field.spec: field for field in column.fields if field.spec}.values():
-        yield from _misfits(column, field)
+        yield from _misfits(column, field, suspects)
 
 
-def _misfits(column: _Column, field: Field) -> Iterator[_Finding]:
-    unfit = column.rows(lambda cell: field.write(cell)[1])
+def _misfits(column: _Column, field: Field, suspects: Iterable[int]) -> Iterator[_Finding]:
+    unfit = column.rows(lambda cell: field.write(cell)[1], suspects)
     if unfit.any():
-        reason = display.mask_digits(field.write(column.first(unfit))[1], _STRANGER)
+        first = column.first(unfit)
+        reason = field.write(first)[1].removesuffix(shown(first)) + _quoted(first)
         what = (
             f"A cell does not fit the format {field.spec} in {_count(unfit)}: left out. The first: {reason}. "
             "Correct the table; a default is for empty cells only."
@@ -280,10 +292,6 @@ _ODD_CELLS: Mapping[str, tuple[Callable[[str], object], str]] = {
         "holds what a program writes for nothing. Empty such cells, and give a default or leave these rows out.",
     ),
     "broken_link": (oddities.BROKEN_LINK.search, "holds a link that a space breaks. Close it up."),
-    "outer_blanks": (
-        lambda cell: cell != cell.strip(),
-        "begins or ends with a blank, which shows as a gap in the text. Strip it, as with .str.strip().",
-    ),
     "line_break": (lambda cell: oddities.LINE_BREAK.search(cell.strip()), "has a line break, and so will the text."),
     "odd_space": (
         lambda cell: oddities.ODD_SPACE.search(cell.strip()),
@@ -297,8 +305,11 @@ def _cells(column: _Column, known: frozenset[str]) -> Iterator[_Finding]:
         lambda cell: oddities.foreign_placeholder(cell, known),
         "holds what looks like a placeholder; cells are sent as they stand. Fill it in or delete it.",
     )
+    blanks = "begins or ends with a blank, which shows as a gap in the text. Strip it, as with .str.strip()."
+    found = [("outer_blanks", column.outer_blanks, blanks)]
     for kind, (odd, what) in {"foreign_placeholder": foreign, **_ODD_CELLS}.items():
-        rows = column.outer_blanks if kind == "outer_blanks" else column.rows(odd)
+        found.append((kind, column.rows(odd, column.doubtful), what))
+    for kind, rows, what in found:
         if rows.any():
             where = f"{column.name} in {_count(rows)}, such as {_quoted(column.first(rows))},"
             yield _Finding(kind, column.name, rows, f"{where} {what}")
@@ -350,11 +361,7 @@ def _lengths(template: Template, texts: list[str], usable: Rows, max_parts: int)
             f"where half of all have at most {median:,}. Look at the cells in it."
         )
         yield _Finding("longer_text", "text", longer, what)
-    if (
-        template.columns
-        and not empty.any()
-        and len({text for text, fine in zip(texts, usable, strict=True) if fine}) == 1
-    ):
+    if template.columns and not empty.any() and len(set(compress(texts, usable))) == 1:
         what = f"All {usable.sum():,} texts are the same, although they have placeholders. Are these the right columns?"
         yield _Finding("same_text", "text", usable, what)
 
@@ -375,7 +382,7 @@ def _gaps(template: Template, texts: list[str], usable: Rows) -> Iterator[_Findi
 
     def gap(text: str) -> int:
         """Find the place of the first gap; -1 if there is none."""
-        places = [text.find(mark) for mark in marks if mark in text]
+        places = [place for mark in marks if (place := text.find(mark)) >= 0]
         if edges and text != text.strip():
             places.append(0 if text[:1].isspace() else len(text) - 1)
         return min(places, default=-1)
@@ -416,4 +423,5 @@ def _quoted(text: str) -> str:
 
 
 def _near(text: str, place: int) -> str:
-    return _quoted(text[max(0, place - 12) : place + 8].replace(_HOLE, "{}"))
+    around = text[max(0, place - 12) : place + 8].replace(_HOLE, "{}")
+    return _quoted(display.mask_digits(around, _PART))

@@ -27,6 +27,7 @@ SPARE_SPACE = re.compile(r"(?<=[^\s.!?:])  +(?=\S)|(?<=\S) [,.](?=\s|\Z)")
 _NO_VALUE = frozenset({"nan", "nat", "none", "null", "undefined", "n/a", "<na>", "(blank)", "?", "-", "--", "."})
 _SHEET_ERROR = re.compile(r"#(?:N/A|NAME\?|REF!|VALUE!|DIV/0!|NUM!|NULL!)", re.IGNORECASE)
 
+_WORDS = re.compile(r"[\w '’-]*")
 _MARK = re.compile(r"[{<\[«%#$*]")  # nearly no cell has one, and looking for it is quick
 _FOREIGN = re.compile(
     r"\{\s*(?P<braces>[^\W\d][\w .-]*?)\s*\}|<<\s*(?P<mail>[\w .-]+?)\s*>>|\*\|\s*(?P<bars>\w+)\s*\|\*"
@@ -77,7 +78,18 @@ def no_value(cell: str) -> bool:
     (True, True, False)
     """
     word = cell.strip()
-    return word.casefold() in _NO_VALUE or _SHEET_ERROR.fullmatch(word) is not None
+    return word.casefold() in _NO_VALUE or (word[:1] == "#" and _SHEET_ERROR.fullmatch(word) is not None)
+
+
+def ordinary(cell: str) -> bool:
+    """Tell quickly that a cell has nothing but words, so that none of the above is in it.
+
+    Examples
+    --------
+    >>> ordinary("Ann-Marie O'Neill"), ordinary("[name]")
+    (True, False)
+    """
+    return _WORDS.fullmatch(cell) is not None and not no_value(cell)
 
 
 def folded(name: str) -> str:

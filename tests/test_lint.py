@@ -1,3 +1,5 @@
+import re
+
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -206,6 +208,11 @@ def test_numbers_and_long_texts_do_not_leak():
         assert said
         assert "00900" not in said
         assert max(map(len, said.splitlines())) < 300
+
+
+@pytest.mark.parametrize("text", [f"{NUMBER} now  {{x}}", f"{{x, and call me then on {NUMBER}"])
+def test_a_number_that_is_cut_does_not_leak(text):
+    assert not re.search(r"\d{4}", words(text, [], "x").split(":")[0])
 
 
 def test_no_rows_and_no_findings_have_the_documented_columns():

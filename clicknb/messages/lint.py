@@ -219,7 +219,7 @@ def _wording(template: Template, frame: pd.DataFrame, known: frozenset[str]) -> 
             how = "a column takes single braces, and doubled ones are sent as braces"
         else:
             near = nearest(foreign.strip("[]<>«»%#$*|"), map(str, frame.columns))
-            how = f"here it would be {{{near or 'first_name'}}}"
+            how = f"here it would be {{{near}}}" if near else "here it is the name of a column in braces"
         yield finding(
             "foreign_placeholder",
             f"{_quoted(foreign)} looks like a placeholder, but is sent as it stands: {how}. Correct the text.",

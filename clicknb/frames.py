@@ -108,6 +108,14 @@ HOURS: Schema = {
     "record": "str",
 }
 
+LINT: Schema = {
+    "finding": "str",
+    "where": "str",
+    "rows": "Int64",
+    "example": "str",
+    "what": "str",
+}
+
 PARTS: Schema = {
     "text": "str",
     "encoding": _ENCODING,

@@ -78,16 +78,15 @@ class OptsOut:
         self._exchange.close()
 
 
-@pytest.mark.parametrize("mode", ["each", "list"])
-@pytest.mark.parametrize("after", [1, 2, 20])
-def test_who_opts_out_while_the_campaign_is_sent_gets_nothing_any_more(after, mode):
-    frame = people(60) if mode == "each" else people(1500)
+@pytest.mark.parametrize(("mode", "after"), [("each", 1), ("each", 2), ("each", 40), ("list", 1), ("list", 2)])
+def test_who_opts_out_while_the_campaign_is_sent_gets_nothing_any_more(mode, after):
+    frame = people(60) if mode == "each" else people(1000)
     last = frame["to"].tail(5).tolist()
     with testing.server() as server, testing.account(server, concurrency=2) as sms:
         inner = sms._service.connect
         opened = partial(
             OptsOut,
-            after=min(after, len(frame) // 300 or after),
+            after=after,
             opt_out=partial(sms.suppress, last, source="replied STOP"),
         )
         sms._service = replace(sms._service, connect=lambda count: opened(inner(count)))
@@ -118,7 +117,7 @@ def test_a_suppressed_message_is_not_resent_either():
 # quiet hours
 
 
-ABROAD = pd.DataFrame({"to": ["447700900001", "27999000001", "12125550100"], "zone": [None, None, "Asia/Tokyo"]})
+ABROAD = pd.DataFrame({"to": ["447700900001", "27999123456", "12125550100"], "zone": [None, None, "Asia/Tokyo"]})
 
 
 def test_a_plan_leaves_out_whom_it_is_too_late_for():
@@ -156,7 +155,7 @@ def test_the_program_waits_for_the_hour_and_sends_then():
         sent = campaign.sends.set_index("to")["submitted_at"]
         assert sent["12125550100"] == SATURDAY_EVENING + timedelta(hours=4)  # 17:00 there
         assert sent["447700900001"].floor("h") == datetime(2026, 3, 8, 9, tzinfo=UTC)
-        assert sent["27999000001"].floor("h") == datetime(2026, 3, 9, 6, tzinfo=UTC)
+        assert sent["27999123456"].floor("h") == datetime(2026, 3, 9, 6, tzinfo=UTC)
         assert campaign.counts == {"accepted": 3}
 
 
@@ -171,7 +170,7 @@ def test_the_gateway_holds_what_comes_too_early(mode):
         assert not events.loc["447700900001", "final"]
         later = sms.campaign("x").track(timeout="3d", progress=False).outcomes.set_index("to")
         assert later.loc["447700900001", "settled_at"] >= datetime(2026, 3, 8, 9, tzinfo=UTC)
-        assert later.loc["27999000001", "settled_at"] >= datetime(2026, 3, 9, 6, tzinfo=UTC)
+        assert later.loc["27999123456", "settled_at"] >= datetime(2026, 3, 9, 6, tzinfo=UTC)
 
 
 def test_cancelling_stops_what_waits_for_its_hour(monkeypatch):

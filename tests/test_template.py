@@ -35,6 +35,68 @@ def test_a_blank_cell_is_a_problem_and_leaves_no_text(cell):
     assert problems.tolist() == ["first_name is empty"]
 
 
+@pytest.mark.parametrize("cell", [None, float("nan"), pd.NaT, "", " \t"])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Hi {x|there}!", "Hi there!"),
+        ("Hi { x | dear friend }!", "Hi dear friend!"),
+        ("{x|}!", "!"),
+        ("{x:%d %b|soon}", "soon"),
+        ("{x:%d %b|%d}", "%d"),
+        ("{x:,.2f|10:30, a.b[0]!r}", "10:30, a.b[0]!r"),
+        ("{x:>9|no width}", "no width"),
+        ("{x|either||or}", "either|or"),
+        ("{x:||>5|none}", "none"),
+        ("a|b ||{x|}", "a|b ||"),
+    ],
+)
+def test_a_default_stands_as_written_where_the_cell_is_blank(text, expected, cell):
+    assert rendered(text, cell) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "cell", "expected"),
+    [
+        ("{x|there}", "Ann", "Ann"),
+        ("{x|there}", " Ann ", " Ann "),
+        ("{x:%d %b | soon}!", "2026-03-04", "04 Mar!"),
+        ("{x:%d||%m|soon}", "2026-03-04", "04|03"),
+        ("{x:||>5|none}", "Ann", "||Ann"),
+        ("{x:%d %b|soon}", "tomorrow", "x is not a date: 'tomorrow'"),
+        ("{x:.2f|nothing}", "?", "x is not a number: '?'"),
+    ],
+)
+def test_a_default_is_for_blank_cells_alone(text, cell, expected):
+    assert rendered(text, cell) == expected
+
+
+def test_one_placeholder_of_a_column_may_have_a_default_and_another_none():
+    assert rendered("{x|there} {x}", None) == "x is empty"
+
+
+def test_a_double_bar_is_a_bar_in_the_name_of_a_column():
+    assert Template("{a||b|c}").columns == ("a|b",)
+    assert rendered("{a||b}", "1", column="a|b") == "1"
+    with pytest.raises(InvalidInput, match=r"needs the column 'a', but the table has the column 'a\|b'"):
+        Template("{a|b}").render(pd.DataFrame({"a|b": ["1"]}))
+
+
+@given(st.text(alphabet=st.characters(exclude_characters="{}|", exclude_categories=["Cs"])))
+def test_a_default_is_never_looked_into(default):
+    frame = pd.DataFrame({"x": [None, "1"], "y": ["secret", "secret"]})
+    texts, problems = Template(f"<{{x|{default}}}>").render(frame)
+    assert texts.tolist() == [f"<{default.strip()}>", "<1>"]
+    assert problems.isna().all()
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs"])))
+def test_literal_text_is_kept_as_it_is(text):
+    template = Template(text.replace("{", "{{").replace("}", "}}"))
+    assert template.columns == ()
+    assert template.render(pd.DataFrame(index=[0]))[0].tolist() == [text]
+
+
 def test_every_problem_of_a_row_is_named_once():
     frame = pd.DataFrame({"name": [""], "when": ["soon"]})
     _, problems = Template("{name} {name} {when:%d} {when:%d}").render(frame)
@@ -91,6 +153,8 @@ def test_an_hour_is_not_made_up_for_a_date():
         (".2f", "NaN", "x is not a number: 'NaN'"),
         (".2f", "1e9", "x is not a number: '1e9'"),
         (".2f", 1e-7, "0.00"),
+        ("d", "0" * 100, "0"),
+        ("d", "1" * 5000, f"x is not a number: '{'1' * 29}…'"),
     ],
 )
 def test_numbers_are_read_exactly_or_the_row_has_a_problem(spec, cell, expected):
@@ -116,6 +180,12 @@ def test_numbers_are_read_exactly_or_the_row_has_a_problem(spec, cell, expected)
         ("{a:99999d}", 1),
         ("{a:+s}", 1),
         ("{{name}", 7),
+        ("{a|b|c}", 1),
+        ("{|b}", 1),
+        ("{:d|b}", 1),
+        ("{a.b|c}", 1),
+        ("{a:%Q|c}", 1),
+        ("{a|{b}}", 1),
     ],
 )
 def test_a_broken_template_is_refused_with_its_place(text, place):
@@ -130,14 +200,22 @@ def test_what_is_no_text_is_refused():
         Template("\ud83d")
 
 
-@given(st.text(alphabet="{}ab:.!%d[0 é", max_size=12))
-def test_any_text_is_a_template_or_is_refused(text):
+@given(
+    st.text(alphabet="{}ab:.!%d[0|, é", max_size=12)
+    | st.text()
+    | st.from_regex(r"\{a:[^{}|]*(\|[^{}]*)?\}", fullmatch=True),
+    st.lists(
+        st.sampled_from(["1", "-0.5", "2026-03-04", "2026-03-04 10:30", " ", "x", "9" * 5000]) | st.text(), max_size=3
+    ),
+)
+def test_any_text_is_a_template_or_is_refused(text, cells):
     try:
         template = Template(text)
     except InvalidInput:
         return
-    texts, problems = template.render(pd.DataFrame({name: ["1"] for name in template.columns}, index=[0]))
-    assert len(texts) == len(problems) == 1
+    frame = pd.DataFrame(dict.fromkeys(template.columns, cells), index=range(len(cells)), dtype="str")
+    texts, problems = template.render(frame)
+    assert len(texts) == len(problems) == len(cells)
 
 
 def test_a_missing_column_is_named_with_the_nearest_one():

@@ -80,7 +80,7 @@ def _unasked(rows: pd.DataFrame) -> Iterator[str]:
     }
     for country, name in lawful.items():
         count = int((rows["country"] == country).sum())
-        yield f'{country} has rules of contact times for advertising and {count:,} numbers: hours="{name}" observes them.'
+        yield f'{count:,} numbers are in {country}, whose law limits the hours of advertising: hours="{name}" keeps to it.'
 
 
 def _over(plan: Plan) -> str:

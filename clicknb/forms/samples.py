@@ -12,7 +12,6 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from functools import lru_cache
 from importlib import resources
 from typing import Any
@@ -110,7 +109,7 @@ def render(
     text: str,
     sender: str = "",
     scheduled_time: datetime | None = None,
-    max_credits: Decimal | float | None = None,
+    max_credits: float | None = None,
     base_url: str = GATEWAY,
 ) -> str:
     r"""Write the raw call that sends a message, in one of ``languages()``.
@@ -157,7 +156,8 @@ def render(
     ...
     """
     chosen = language(title)
-    options = {"sender": sender or None, "scheduled_time": scheduled_time, "max_credits": max_credits}
+    most = checks.optional(checks.amount, "max_credits", max_credits)
+    options = {"sender": sender or None, "scheduled_time": scheduled_time, "max_credits": most}
     values = _parameters([to] if isinstance(to, str) else to, text, options)
     literal = chosen.quoting.literal
     lines = [

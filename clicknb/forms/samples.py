@@ -112,7 +112,7 @@ def render(
     max_credits: float | None = None,
     base_url: str = GATEWAY,
 ) -> str:
-    r"""Write the raw call that sends a message, in one of ``languages()``.
+    """Write the raw call that sends a message, in one of ``languages()``.
 
     Parameters
     ----------
@@ -145,13 +145,13 @@ def render(
 
     Examples
     --------
-    >>> print(render("Python", to="447700900123", text="Caf\u00e9 & more"))
+    >>> print(render("Python", to="447700900123", text="Café & more"))
     import os
     ...
         "api_id": os.environ["CLICKATELL_API_ID"],
         "to": "447700900123",
         "concat": "1",
-        "text": "Caf\u00e9 & more",
+        "text": "Café & more",
     }
     ...
     """

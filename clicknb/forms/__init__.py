@@ -1,0 +1,1 @@
+"""Forms: send and watch without writing code."""

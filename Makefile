@@ -12,7 +12,7 @@ export MPLCONFIGDIR := $(CURDIR)/$(VENV)/cache/matplotlib
 export IPYTHONDIR := $(CURDIR)/$(VENV)/cache/ipython
 export JUPYTER_DATA_DIR := $(CURDIR)/$(VENV)/cache/jupyter
 
-.PHONY: help demo test soak lab lint notebooks bench lock clean
+.PHONY: help demo test soak lab samples lint notebooks bench lock clean
 .DEFAULT_GOAL := help
 
 help: ## say what can be made
@@ -26,10 +26,13 @@ test: lint ## lint, then run the unit tests, the doctests and the notebooks
 
 soak: $(VENV)/ready ## run the long forms of the tests that attack the promise (an hour or more)
 	CLICKNB_SOAK=1 $(BIN)/python -m pytest tests/test_crash.py tests/test_failure_points.py tests/test_bad_network.py \
-		tests/test_promise.py
+		tests/test_promise.py tests/test_planning.py tests/test_text.py
 
 lab: $(VENV)/ready ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab --notebook-dir=notebooks
+
+samples: $(VENV)/ready ## run the samples in other languages against the sandbox, where their tools are installed
+	@$(BIN)/python tools/run_samples.py
 
 lint: $(VENV)/ready ## check style and types
 	$(BIN)/ruff check

@@ -345,3 +345,44 @@ def test_the_repr_says_what_would_leave_what_it_costs_and_what_to_look_at(live):
 
 def test_a_plan_with_nothing_to_look_at_says_nothing(sms):
     assert plan(sms, sender="Shop").warnings == []
+
+
+# what its texts cost, and what is odd about them
+
+
+CURLY = people(30).assign(name=["Zoë", "Ann\u2019s", "Ben"] * 10)
+LONG = "Hi {name}, it\u2019s time \u2013 " + "x" * 60
+
+
+def test_the_autopsy_names_the_characters_that_make_a_plan_dear(sms):
+    made = plan(sms, CURLY, text=LONG)
+    found = made.autopsy().set_index("character")
+    assert set(found.index) == {"\u2019", "\u2013", "ë"} or set(found.index) == {"\u2019", "\u2013"}
+    assert found.loc["\u2019", "where"] == "both"
+    assert found.loc["\u2019", "parts_added"] == 30
+    assert "force Unicode, which adds 30 parts" in repr(made)
+    assert "substitute=True would save" in repr(made)
+
+
+def test_substitution_is_done_on_request_shown_and_saves_what_was_said(sms):
+    before = plan(sms, CURLY, text=LONG)
+    after = plan(sms, CURLY, text=LONG, substitute=True)
+    saved = before.frame["parts"].sum() - after.frame["parts"].sum()
+    assert saved == before.saving.parts_saved > 0
+    assert len(before.substitutions) == 0
+    changed = after.substitutions
+    assert changed["after"].tolist() == after.frame.loc[changed.index, "text"].tolist()
+    assert changed["before"].tolist() == before.frame.loc[changed.index, "text"].tolist()
+    assert before.token != after.token
+    after.send(progress=False)
+    assert {message.text for message in sms._box.messages} == set(after.frame["text"])
+
+
+def test_the_look_over_the_texts_names_what_a_colleague_would(sms):
+    frame = people(6).assign(name=["Ann", None, "Ben", "Cat", "Dee", "Eve"])
+    made = plan(sms, frame)
+    assert made.lint()["finding"].tolist() == ["empty_cell"]
+    assert "name is empty in 1 row" in repr(made)
+    variants = plan(sms, frame, text=None, variants={"A": "Hi {name}", "B": "Hello %name%"})
+    assert set(variants.lint()["where"].str[:1]) <= {"A", "B"}
+    assert "foreign_placeholder" in set(variants.lint()["finding"])

@@ -59,6 +59,8 @@ def _warned(plan: Plan) -> list[tuple[str, str]]:
 def _looks(plan: Plan) -> Iterator[str]:
     rows, options = plan.to_send, plan.options
     yield _over(plan)
+    yield _dear(plan)
+    yield _odd(plan)
     if len(rows) and not options.sender:
         yield "No sender ID is set: recipients see whatever number the gateway chooses."
     northern = int(rows["to"].str.startswith("1").sum())
@@ -73,6 +75,27 @@ def _looks(plan: Plan) -> Iterator[str]:
         yield f"{tests:,} numbers are reserved for tests and belong to nobody, but cost money on this account."
 
 
+def _dear(plan: Plan) -> str:
+    """Say what characters outside the GSM alphabet cost, and what plain ones in their place would save."""
+    found = plan.saving
+    if not found.parts_added:
+        return ""
+    said = f"{found.rows:,} texts have characters that force Unicode, which adds {found.parts_added:,} parts"
+    if not found.parts_saved:
+        return f"{said}; see plan.autopsy()."
+    credits = f" and {display.credits(found.credits_saved)}" if found.credits_saved else ""
+    return f"{said}; substitute=True would save {found.parts_saved:,} parts{credits}, see plan.autopsy()."
+
+
+def _odd(plan: Plan) -> str:
+    """Say the gravest of what a careful colleague would mention about the texts."""
+    found = plan.lint()
+    if found.empty:
+        return ""
+    more = f" And {len(found) - 1:,} more" if len(found) > 1 else ""
+    return f"The texts: {found['what'].iloc[0]}{f'{more}: see plan.lint().' if more else ''}"
+
+
 def _unasked(rows: pd.DataFrame) -> Iterator[str]:
     """Name the countries that have rules of contact times, where none were asked for."""
     lawful = {
@@ -80,7 +103,10 @@ def _unasked(rows: pd.DataFrame) -> Iterator[str]:
     }
     for country, name in lawful.items():
         count = int((rows["country"] == country).sum())
-        yield f'{count:,} numbers are in {country}, whose law limits the hours of advertising: hours="{name}" keeps to it.'
+        yield (
+            f"{count:,} numbers are in {country}, whose law limits the hours of advertising: "
+            f'hours="{name}" keeps to it.'
+        )
 
 
 def _over(plan: Plan) -> str:

@@ -21,6 +21,9 @@ from clicknb.campaign.schema import Recorded, micro, micro_credits
 from clicknb.campaign.service import Service
 from clicknb.errors import AlreadySent, CampaignError, ConfirmationNeeded, ContentChanged, InvalidInput
 from clicknb.gateway.parameters import SendOptions, encode
+from clicknb.messages import autopsy, lint, substitution
+from clicknb.messages.autopsy import Saving
+from clicknb.messages.template import Template
 
 if TYPE_CHECKING:
     from clicknb.testing import Rehearsal
@@ -57,10 +60,12 @@ class Plan:
         options: Options,
         *,
         balance: Decimal | None = None,
+        written: pd.Series[str] | None = None,
         zones: pd.Series[Any] | None = None,
     ) -> None:
         self._service = service
         self._frame = frame
+        self._written = frame["text"] if written is None else written
         self._zones = zones
         self.people = people
         self.options = options
@@ -190,7 +195,61 @@ class Plan:
 
     def at(self, service: Service) -> Plan:
         """Make the same plan for another account."""
-        return Plan(service, self.people, self._frame, self.options, zones=self._zones)
+        return Plan(service, self.people, self._frame, self.options, written=self._written, zones=self._zones)
+
+    def autopsy(self) -> pd.DataFrame:
+        """Name every character that forces Unicode, what it adds, and what a plain one in its place would save.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per character, the dearest first, columns as in ``clicknb.frames.AUTOPSY``. A text with two such
+            characters counts in full for both, so the columns do not add up; the plan's own warning has the sum.
+
+        Examples
+        --------
+        >>> import clicknb as cn
+        >>> people = pd.DataFrame({"mobile": ["447700900123"], "name": ["Zoë"]})
+        >>> plan = cn.sandbox().plan(people, to="mobile", text="{name}, it’s time. " + "x" * 70, name="greeting")
+        >>> plan.autopsy()[["code_point", "where", "rows", "parts_added", "parts_saved"]].values.tolist()
+        [['U+2019', 'template', 1, 1, 1]]
+        """
+        return autopsy.autopsy(self.to_send["text"], prices=self._part_prices(), template=self._literal_texts())
+
+    @cached_property
+    def saving(self) -> Saving:
+        """What all the characters that force Unicode add together, and what ``substitute=True`` would save."""
+        return autopsy.saving(self.to_send["text"], prices=self._part_prices())
+
+    @property
+    def substitutions(self) -> pd.DataFrame:
+        """Every text that ``substitute=True`` changed, before and after (``clicknb.frames.DIFF``)."""
+        written = self._written[self._frame["problem"].isna()]
+        return substitution.diff(written if self.options.substitute else written.head(0))
+
+    def lint(self) -> pd.DataFrame:
+        """Look over the texts as a careful colleague would, the gravest findings first (``clicknb.frames.LINT``)."""
+        return self._findings.copy()
+
+    @cached_property
+    def _findings(self) -> pd.DataFrame:
+        options = self.options
+        if not options.variants:
+            return lint.lint(options.text, self.people, max_parts=options.max_parts)
+        found = []
+        for name, text in options.variants.items():
+            mine = (self._frame["variant"] == name).to_numpy()
+            findings = lint.lint(text, self.people[mine], max_parts=options.max_parts)
+            found.append(findings.assign(where=f"{name}: " + findings["where"]))
+        return frames.build(frames.LINT, pd.concat(found, ignore_index=True))
+
+    def _part_prices(self) -> pd.Series[Any]:
+        return self.to_send["credits_low"] / self.to_send["parts"].astype("float64")
+
+    def _literal_texts(self) -> list[str]:
+        """Write what the templates say to everybody."""
+        templates = [Template(text) for text in self.options.variants.values() or [self.options.text]]
+        return ["".join(piece for piece in one.pieces if isinstance(piece, str)) for one in templates]
 
     def test(self, to: str, *, rows: int = 3) -> pd.DataFrame:
         """Send a few of the texts to a number of one's own first, as single messages and not as part of the campaign.

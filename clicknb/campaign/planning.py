@@ -13,6 +13,7 @@ from clicknb.campaign.plan import Plan, row_keys
 from clicknb.campaign.service import Service
 from clicknb.messages import hours, recipients, zones
 from clicknb.messages.cells import as_text, require_columns
+from clicknb.messages.substitution import substitute
 from clicknb.messages.template import Template
 from clicknb.messages.text import parts
 
@@ -28,7 +29,9 @@ def make(service: Service, people: pd.DataFrame, options: Options, *, priced: bo
     _measure(plan, options.max_parts)
     places = _observe_hours(service, plan, people.reset_index(drop=True), options)
     balance = pricing.price(service, plan, options.prices) if priced else None
-    return Plan(service, people, frames.build(frames.PLAN, plan, people.index), options, balance=balance, zones=places)
+    shown = frames.build(frames.PLAN, plan, people.index)
+    written = plan["written"].set_axis(people.index)
+    return Plan(service, people, shown, options, balance=balance, written=written, zones=places)
 
 
 def _refuse(plan: pd.DataFrame, problems: pd.Series[Any]) -> None:
@@ -67,7 +70,8 @@ def _write(service: Service, plan: pd.DataFrame, people: pd.DataFrame, options: 
     """Write each row's text, by its variant where there are some."""
     written = [Template(text).render(people.loc[rows]) for text, rows in _shares(service, plan, options)]
     texts, problems = (pd.concat(pieces).reindex(plan.index) for pieces in zip(*written, strict=True))
-    plan["text"] = texts.fillna("")
+    plan["written"] = texts.fillna("")
+    plan["text"] = substitute(plan["written"]) if options.substitute else plan["written"]
     _refuse(plan, problems)
     _refuse(plan, pd.Series("the text is empty", plan.index).where(plan["text"].str.strip() == ""))
 
@@ -88,9 +92,8 @@ def _shares(service: Service, plan: pd.DataFrame, options: Options) -> list[tupl
 
 def _measure(plan: pd.DataFrame, max_parts: int) -> None:
     measured = parts(plan["text"])
-    sendable = plan["problem"].isna()
-    plan["encoding"] = measured["encoding"].where(sendable)
-    plan["parts"] = measured["parts"].where(sendable)
+    plan["encoding"] = measured["encoding"].where(plan["problem"].isna())
     too_long = "needs " + measured["parts"].astype("str") + f" parts, but max_parts is {max_parts}"
     _refuse(plan, too_long.where(measured["parts"] > max_parts))
-    plan["parts"] = plan["parts"].where(plan["problem"].isna())
+    for column in ("parts", "parts_high"):
+        plan[column] = measured[column].where(plan["problem"].isna())

@@ -28,15 +28,15 @@ def price(service: Service, plan: pd.DataFrame, listed: Mapping[str, Decimal]) -
     Parameters
     ----------
     plan
-        With ``to``, ``country``, ``parts`` and ``problem``; changed in place.
+        With ``to``, ``country``, ``parts``, ``parts_high`` and ``problem``; changed in place.
     listed
         The user's price list: country or number prefix to credits a part.
     """
     rows = plan[plan["problem"].isna()]
-    parts = rows["parts"].astype("float64")
+    parts, most_parts = (rows[column].astype("float64") for column in ("parts", "parts_high"))
     highest = _highest(service, rows, listed)
     plan["credits_low"] = pd.Series(None, plan.index, dtype="float64")
-    plan["credits_high"] = _credits(highest, parts).reindex(plan.index)
+    plan["credits_high"] = _credits(highest, most_parts).reindex(plan.index)
     try:
         known = _stated(service, rows)
         balance = service.gateway.getbalance()
@@ -45,9 +45,8 @@ def price(service: Service, plan: pd.DataFrame, listed: Mapping[str, Decimal]) -
         return None
     lowest = rows["country"].map(known).astype("float64")
     plan["credits_low"] = _credits(lowest, parts).reindex(plan.index)
-    plan["credits_high"] = _credits(highest.where(highest.isna() | (highest >= lowest), lowest), parts).reindex(
-        plan.index
-    )
+    highest = highest.where(highest.isna() | (highest >= lowest), lowest)
+    plan["credits_high"] = _credits(highest, most_parts).reindex(plan.index)
     return balance
 
 

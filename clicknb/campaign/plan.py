@@ -209,7 +209,7 @@ class Plan:
         Examples
         --------
         >>> import clicknb as cn
-        >>> people = pd.DataFrame({"mobile": ["447700900123"], "name": ["Zoë"]})
+        >>> people = pd.DataFrame({"mobile": ["447700900123"], "name": ["Ann"]})
         >>> plan = cn.sandbox().plan(people, to="mobile", text="{name}, it’s time. " + "x" * 70, name="greeting")
         >>> plan.autopsy()[["code_point", "where", "rows", "parts_added", "parts_saved"]].values.tolist()
         [['U+2019', 'template', 1, 1, 1]]

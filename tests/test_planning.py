@@ -206,6 +206,14 @@ def test_the_upper_end_of_the_cost_comes_from_what_was_charged_before(sms):
     assert later["credits_high"].tolist() == [2 * dearest] * 10
 
 
+def test_a_destination_of_unknown_price_has_no_cost_rather_than_a_guess(sms):
+    sms._service.ledger.set_price("FR", None, sms._service.clock.now())
+    made = plan(sms, people(3).assign(mobile=["447700900001", "33639980001", "33639980002"]))
+    assert made.frame["credits_low"].isna().tolist() == [False, True, True]
+    assert "without a price  2" in repr(made)
+    assert made.countries.set_index("country").loc["FR", "without_price"] == 2
+
+
 def test_countries_add_up_to_the_plan(sms):
     frame = people(6).assign(mobile=[*people(4)["mobile"], "14165550100", "61491570006"])
     made = plan(sms, frame)
@@ -242,6 +250,11 @@ def test_the_plan_counts_and_prices_every_message_as_the_gateway_does():
         )
         assert charged == estimated
         assert refunded.mean() < 0.2
+        explained = campaign.residuals()
+        assert set(explained["cause"]) <= {"as planned", "refunded", "not charged yet"}
+        told = explained[explained["cause"] != "not charged yet"]
+        assert round(told["charge"].sum() - told["estimated"].sum() - told["residual"].sum(), 6) == 0
+        assert round(told["charge"].sum(), 6) == round(charges["charge"].sum(), 6)
 
 
 # whom nobody may write to

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from clicknb import checks, display
-from clicknb.analysis import figures, report, summary
+from clicknb.analysis import figures, report, residuals, summary
 from clicknb.campaign import record, track
 from clicknb.campaign.brakes import Brakes
 from clicknb.campaign.gate import Gate, Rules
@@ -207,6 +207,10 @@ class Campaign:
     def reasons(self) -> pd.DataFrame:
         """Say why messages did not arrive; see ``clicknb.analysis.summary.reasons``."""
         return summary.reasons(self.outcomes, meanings=_MEANINGS)
+
+    def residuals(self) -> pd.DataFrame:
+        """Say why it cost more or less than planned; see ``clicknb.analysis.residuals.residuals``."""
+        return residuals.residuals(self.outcomes)
 
     def plot(self, by: str = "country") -> Figure:
         """Draw outcomes by group and delivery over time; see ``clicknb.analysis.figures.plot``."""

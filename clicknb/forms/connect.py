@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from clicknb import display
 from clicknb.account import Account
+from clicknb.errors import ConfigError
 from clicknb.forms import code, pieces
 from clicknb.forms.base import Form
-from clicknb.gateway.credentials import Secret
-from clicknb.opening import connect, sandbox
+from clicknb.gateway.client import Clickatell
+from clicknb.gateway.credentials import Credentials, Secret, find
+from clicknb.gateway.transport import RequestsTransport
+from clicknb.opening import LIVE_URL, connect, sandbox
 
 SANDBOX = "Sandbox: nothing leaves this machine"
 ACCOUNT = "My Clickatell account"
@@ -51,13 +56,25 @@ class Login:
         AccountError
             The gateway does not take them.
         """
+        absent = [name for name in _NAMES if name not in self.given and not os.environ.get(_place(name))]
+        if absent:
+            message = (
+                f"Missing: {', '.join(_NAMES[name] for name in absent)}. Nothing was contacted. Write it into its "
+                f"field, or set {', '.join(map(_place, _NAMES))} in the environment before the kernel starts."
+            )
+            raise ConfigError(message)
         login: dict[str, Any] = {name: secret.reveal() for name, secret in self.given.items()}
-        account = connect(**login, **settings)
-        try:
-            return account, account.balance()
-        except BaseException:
-            account.close()
-            raise
+        balance = _asked(find(**login), settings.get("base_url"))
+        return connect(**login, **settings), float(balance)
+
+
+def _asked(login: Credentials, base_url: str | None) -> Decimal:
+    """Ask for the balance before there is a ledger: its name would keep whatever was written into a wrong field."""
+    transport = RequestsTransport(base_url or os.environ.get("CLICKATELL_BASE_URL") or LIVE_URL)
+    try:
+        return Clickatell(transport, login).getbalance()
+    finally:
+        transport.close()
 
 
 class Connect(Form):
@@ -161,6 +178,11 @@ class Connect(Form):
             return code.program(self.account, [], ["sms.balance()"])
         lines = ["sms = cn.sandbox()"] if self.where.value == SANDBOX else [code.FROM_ENVIRONMENT, "sms = cn.connect()"]
         return "\n".join(["import clicknb as cn", "", *lines, "sms.balance()"]) + "\n"
+
+
+def _place(name: str) -> str:
+    """Name the variable that holds a credential."""
+    return f"CLICKATELL_{name.upper()}"
 
 
 def _sandbox() -> tuple[Account, float]:

@@ -84,7 +84,7 @@ class Draft:
     # what is in it
 
     def read(self) -> pd.DataFrame:
-        """Read the numbers: one row for each that was written, columns as in ``clicknb.frames.DOCTOR``.
+        """Read the numbers: one row for each that was written, from 1, columns as in ``clicknb.frames.DOCTOR``.
 
         Raises
         ------
@@ -92,7 +92,8 @@ class Draft:
             There is no such country.
         """
         written = [piece.strip() for piece in _BETWEEN_NUMBERS.split(self.numbers) if piece.strip()]
-        return doctor(pd.DataFrame({"to": written}, dtype="str"), to="to", country=self.country.strip() or None)
+        table = pd.DataFrame({"to": written}, index=range(1, len(written) + 1), dtype="str")
+        return doctor(table, to="to", country=self.country.strip() or None)
 
     @property
     def to(self) -> list[str]:

@@ -18,8 +18,8 @@ from clicknb.forms.work import Task
 
 PYTHON = "Python with clicknb"
 
-_NAMES = {"read_as": "read as", "repair": "repaired", "problem": "left out because"}
 _SHOWN = ["to", "state", "parts", "error", "apimsgid"]
+_FEW = 5
 
 
 class Message(Form):
@@ -66,12 +66,12 @@ class Message(Form):
         self.on_click(self.send, self._send)
         self.on_click(self.another, self._begin_another)
         self._writing = pieces.column(
-            pieces.row(self.numbers, self.country),
+            pieces.row(self.numbers, self.country, align="flex-start"),
             self._numbers_read,
             self.text,
             self._count,
             self._preview,
-            pieces.row(self.sender, self.at),
+            pieces.row(self.sender, self.at, align="flex-start"),
             self.again,
             pieces.row(self.check),
             self._planned,
@@ -85,7 +85,7 @@ class Message(Form):
         self.numbers = pieces.area(
             "Numbers", placeholder="+44 7700 900123, one on each line or with commas between", rows=2
         )
-        self.numbers.layout.width, self.numbers.layout.flex = "auto", "1 1 300px"
+        self.numbers.layout.flex = "1 1 260px"
         self.country = pieces.text("Country of national numbers", placeholder="such as GB", width="190px")
         self.text = pieces.area("Text", placeholder="What to say", rows=4)
         self.sender = pieces.text("Sender ID (may be empty)", placeholder="digits, or at most 11 letters")
@@ -114,9 +114,10 @@ class Message(Form):
 
     def _fill(self) -> None:
         """Write the draft into the controls."""
-        self.numbers.value, self.country.value = self.draft.numbers, self.draft.country
-        self.text.value, self.sender.value = self.draft.text, self.draft.sender
-        self.at.value, self.again.value = self.draft.at, self.draft.again
+        draft = self.draft  # each value that is set here makes it anew
+        self.numbers.value, self.country.value = draft.numbers, draft.country
+        self.text.value, self.sender.value = draft.text, draft.sender
+        self.at.value, self.again.value = draft.at, draft.again
 
     def _write(self) -> None:
         """Read the draft from the controls; what was checked before is checked no more."""
@@ -232,26 +233,25 @@ def _samples() -> tuple[Callable[..., str] | None, list[str]]:
 
 
 def _numbers(draft: Draft) -> str:
-    """Show how the numbers are read; a table only where something was repaired or refused."""
+    """Show how the numbers are read, with a line for each that was repaired or is left out."""
     read = draft.read()
     if not len(read):
         return pieces.line("No number yet.")
     good = read["to"].dropna()
-    shown = ", ".join(display.mask_number(to) for to in good[:5]) + (" …" if len(good) > 5 else "")  # noqa: PLR2004
-    said = f"{len(good):,} of {len(read):,} numbers can be sent to{': ' if shown else '.'}{shown}"
-    odd = read[read["problem"].notna() | read["repair"].notna()]
-    if not len(odd):
-        return pieces.line(said)
-    names = {
-        "read_as": "read as",
-        "to": "to",
-        "country": "country",
-        "repair": "repaired",
-        "problem": "left out because",
-    }
-    table = odd[["read_as", "to", "country", "repair", "problem"]].reset_index(drop=True)
-    table["read_as"] = [display.shorten(display.mask_digits(cell, 5)) for cell in table["read_as"]]
-    return pieces.line(said) + display.table(table.rename(columns=names))
+    shown = ", ".join(display.mask_number(to) for to in good[:_FEW]) + (" …" if len(good) > _FEW else "")
+    few = f"{len(good):,}" if len(good) == len(read) else f"{len(good):,} of {len(read):,}"
+    said = [f"{few} {'number' if len(read) == 1 else 'numbers'}{': ' if shown else ' can be read.'}{shown}"]
+    for place, number in read.iterrows():
+        if isinstance(number["problem"], str):
+            said.append(f"Row {place} ({_written(number['read_as'])}) is left out: {number['problem']}.")
+        elif isinstance(number["repair"], str):
+            said.append(f"Row {place} is read as {display.mask_number(number['to'])}: {number['repair']}.")
+    return pieces.line("\n".join(said))
+
+
+def _written(cell: str) -> str:
+    """Show what was pasted, without a whole number."""
+    return display.shorten(display.mask_digits(cell, 5))
 
 
 def _planned(plan: Plan) -> str:
@@ -262,14 +262,19 @@ def _planned(plan: Plan) -> str:
 
 def _outcome(outcome: Outcome) -> str:
     """Show what became of each number, in words."""
-    counts = outcome.sends["state"].value_counts()
-    said = ", ".join(f"{count:,} {state}" for state, count in counts.items() if count)
+    counts = {str(state): count for state, count in outcome.sends["state"].value_counts().items() if count}
+    said = ", ".join(f"{count:,} {state}" for state, count in counts.items())
+    meant = " ".join(words for state, words in _MEANT.items() if state in counts)
     table = outcome.sends[_SHOWN].astype({"state": "str"}).reset_index(drop=True)
-    head = pieces.notice("done", f"{said}. {_EXPLAINED}")
+    head = pieces.notice("done" if set(counts) == {"accepted"} else "note", f"{said}. {meant}")
     return head + display.table(table, max_rows=drafts.MOST_NUMBERS)
 
 
-_EXPLAINED = (
-    "Accepted means that the gateway has taken it; delivery takes a while and may still fail. Unknown means that the "
-    "answer was lost: do not send it again before the gateway was asked."
-)
+_MEANT = {
+    "accepted": "Accepted: the gateway has taken it; delivery takes a while and may still fail.",
+    "rejected": "Rejected: the gateway refused it, for the reason shown; nobody gets it.",
+    "unknown": "Unknown: the answer was lost. Do not send it again before the gateway was asked.",
+    "sending": "Sending: on its way.",
+    "planned": "Planned: it has not left; Send goes on.",
+    "skipped": "Skipped: it was cancelled and will not be sent.",
+}

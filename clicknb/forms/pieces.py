@@ -44,9 +44,9 @@ def column(*children: Any) -> Panel:
     return Panel(children, layout=w.Layout(max_width=WIDTH, width="100%", overflow="visible", grid_gap="4px"))
 
 
-def row(*children: Any) -> Any:
-    """Put controls beside each other; on a narrow screen they wrap."""
-    layout = w.Layout(flex_flow="row wrap", grid_gap="4px 12px", align_items="flex-end", overflow="visible")
+def row(*children: Any, align: str = "flex-end") -> Any:
+    """Put controls beside each other, their lower ends in line; on a narrow screen they wrap."""
+    layout = w.Layout(flex_flow="row wrap", grid_gap="4px 12px", align_items=align, overflow="visible")
     return w.HBox(children, layout=layout)
 
 
@@ -76,12 +76,14 @@ def password(label: str, *, width: str = "220px") -> Any:
 def area(label: str, *, placeholder: str = "", rows: int = 3, live: bool = True) -> Any:
     """Make a field of several lines."""
     options = {"placeholder": placeholder, "rows": rows, "continuous_update": live}
-    return w.Textarea(description=label, **options, **_above("100%"))
+    return w.Textarea(description=label, **options, **_above("auto"))
 
 
 def choice(label: str, options: Sequence[Any], *, width: str = "220px") -> Any:
     """Make a list to choose one from."""
-    return w.Dropdown(description=label, options=options, **_above(width))
+    control = w.Dropdown(description=label, options=options, **_above(width))
+    control.layout.height = "60px"  # its list would grow downwards
+    return control
 
 
 def moment(label: str, *, width: str = "220px") -> Any:
@@ -140,14 +142,12 @@ def banner(account: Account | None) -> str:
     """Say which account a form works with, and whether its messages leave this machine."""
     if account is None:
         return line("Not connected yet.", strong=True)
+    look, words = f"border:{CALM_FRAME}", "Nothing leaves this machine."
     if account.live:
-        words, frame, strong = "Messages leave this machine and cost money.", LIVE_FRAME, "LIVE"
-        rest = account.title.removeprefix("LIVE ")
-    else:
-        words, frame, strong, rest = "Nothing leaves this machine.", CALM_FRAME, "", account.title
-    style = f"{_FONT};border:{frame};border-radius:4px;padding:6px 10px;white-space:normal"
-    mark = f"<b>{strong}</b> " if strong else ""
-    return f'<div class="{_PLAIN}" style="{style}">{mark}<b>{safe(rest)}.</b> {safe(words)}</div>'
+        look = f"border:{LIVE_FRAME};background:#b71c1c;color:#ffffff"
+        words = "Messages leave this machine and cost money."
+    style = f"{_FONT};{look};border-radius:4px;padding:6px 10px;white-space:normal"
+    return f'<div class="{_PLAIN}" style="{style}"><b>{safe(account.title)}.</b> {words}</div>'
 
 
 def bubbles(parts: Sequence[str], sender: str) -> str:
@@ -191,7 +191,7 @@ class Code:
 
     def __init__(self, guard: Callable[[Callable[[], None]], Callable[..., None]], *above: Any) -> None:
         self._text = ""
-        self._toggle = w.ToggleButton(description="Show the code", layout=w.Layout(width="auto", min_width="110px"))
+        self._toggle = w.ToggleButton(description="Show the code", layout=w.Layout(width="140px"))
         self.area = area("Code that does the same (Ctrl+A and Ctrl+C copy it)", rows=8, live=False)
         self._body = column(*above, self.area)
         show(self._body, False)

@@ -28,6 +28,7 @@ from clicknb.forms.connect import ACCOUNT, Login
 from clicknb.forms.draft import MOST_NUMBERS, Draft
 from clicknb.opening import in_process
 from clicknb.sandbox import Gateway
+from tests.browser import wait_for
 from tests.outcomes import PAYLOADS
 from tests.widgets import shown, strange_markup, unlabelled, visible, walk
 
@@ -279,6 +280,31 @@ def test_a_message_is_sent_from_the_thread(sms):
     form.wait(30)
     assert sent(sms) == [(ANN, "Hello")]
     assert "1 accepted" in shown(form.view)
+
+
+def test_sending_is_cancelled_half_way_and_goes_on(tmp_path):
+    numbers = [f"4477009{n:05d}" for n in range(100, 130)]
+    with testing.server() as server, testing.account(server, rate=5) as sms:
+        form = message(sms, "\n".join(numbers))
+        form.check.click()
+        form._background = True
+        form.send.click()
+        wait_for(lambda: server.gateway.messages, "the first message")
+        form.cancel()
+        form.wait(60)
+        assert 0 < len(server.gateway.messages) < len(numbers)
+        assert "paused by the user" in shown(form.view)
+        assert "planned" in shown(form.view)
+        form.send.click()
+        form.wait(60)
+        assert sorted(each.to for each in server.gateway.messages) == numbers
+        assert testing.check(sms, server.gateway.messages).ok
+
+
+def test_a_form_opens_filled(sms):
+    form = cn.forms.Message(sms, Draft(numbers=ANN, text="Hello", sender="Shop"), background=False)
+    assert (form.numbers.value, form.text.value, form.sender.value) == (ANN, "Hello", "Shop")
+    assert not form.check.disabled
 
 
 # the guard

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import ipywidgets as w
@@ -12,8 +13,8 @@ from clicknb.forms.base import Form
 from clicknb.forms.connect import Connect
 from clicknb.forms.message import Message
 
-FORMS: tuple[type[Message], ...] = (Message,)
-"""The tabs, in their order: each is made with an account and ``background``."""
+FORMS: tuple[Callable[..., Form], ...] = (Message,)
+"""The tabs, in their order: each is made with an account and ``background``, and named by its ``title``."""
 
 
 class Console:

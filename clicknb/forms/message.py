@@ -101,7 +101,9 @@ class Message(Form):
     def above_code(self) -> tuple[Any, ...]:
         """Offer the raw call in other languages, where the samples for it are installed."""
         self._render, languages = _samples()
-        self.language = pieces.choice("Language", [PYTHON, *languages])
+        self.language = pieces.choice(
+            "Language (a raw call is for the first number)", [PYTHON, *languages], width="320px"
+        )
         pieces.show(self.language, bool(languages))
         return (self.language,)
 
@@ -227,7 +229,9 @@ def _samples() -> tuple[Callable[..., str] | None, list[str]]:
     """Find the samples of raw calls, which are a part of their own."""
     try:
         samples = import_module("clicknb.forms.samples")
-    except ModuleNotFoundError:
+    except ModuleNotFoundError as error:
+        if error.name != "clicknb.forms.samples":
+            raise
         return None, []
     return samples.render, [str(language) for language in samples.languages()]
 
@@ -267,7 +271,7 @@ def _outcome(outcome: Outcome) -> str:
     meant = " ".join(words for state, words in _MEANT.items() if state in counts)
     table = outcome.sends[_SHOWN].astype({"state": "str"}).reset_index(drop=True)
     head = pieces.notice("done" if set(counts) == {"accepted"} else "note", f"{said}. {meant}")
-    return head + display.table(table, max_rows=drafts.MOST_NUMBERS)
+    return head + pieces.table(table, max_rows=drafts.MOST_NUMBERS)
 
 
 _MEANT = {

@@ -10,6 +10,8 @@ import ipywidgets as w
 from clicknb import display
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from clicknb.account import Account
 
 Kind = Literal["error", "done", "note"]
@@ -136,6 +138,15 @@ def notice(kind: Kind, words: str) -> str:
     role = "alert" if kind == "error" else "status"
     frame = f"border-left:4px solid {_COLOURS[kind]};padding:4px 10px;margin:4px 0"
     return f'<div class="{_PLAIN}" role="{role}" style="{_FONT};{frame}"><b>{_WORDS[kind]}:</b> {safe(words)}</div>'
+
+
+def table(frame: pd.DataFrame, max_rows: int = 10) -> str:
+    """Draw the first rows of a frame, masked and escaped; where it is too wide it scrolls and the page does not.
+
+    Columns in which there is nothing are left out.
+    """
+    drawn = display.table(frame.dropna(axis="columns", how="all"), max_rows=max_rows)
+    return f'<div style="width:0;min-width:100%;white-space:nowrap">{drawn}</div>'  # no wider than what is around it
 
 
 def banner(account: Account | None) -> str:

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 import clicknb.sandbox  # now, so that loading it later does not replace the function of the same name
 
 if TYPE_CHECKING:
-    from clicknb import errors, export, frames, testing
+    from clicknb import errors, export, forms, frames, testing
     from clicknb.account import Account
     from clicknb.campaign.campaign import Campaign
     from clicknb.campaign.plan import Plan
     from clicknb.display import masked
     from clicknb.errors import ClicknbError
+    from clicknb.forms.console import form
     from clicknb.gateway import codes
     from clicknb.gateway.client import Clickatell
     from clicknb.messages.hours import Hours
@@ -45,6 +46,8 @@ __all__ = [
     "doctor",
     "errors",
     "export",
+    "form",
+    "forms",
     "frames",
     "masked",
     "offenders",
@@ -68,6 +71,7 @@ _HOMES = {
     "Plan": "campaign.plan",
     "connect": "opening",
     "doctor": "messages.recipients",
+    "form": "forms.console",
     "masked": "display",
     "offenders": "messages.text",
     "parts": "messages.text",
@@ -77,7 +81,14 @@ _HOMES = {
     "substitute": "messages.substitution",
     "substitutions": "messages.substitution",
 }
-_MODULES = {"codes": "gateway.codes", "errors": "errors", "export": "export", "frames": "frames", "testing": "testing"}
+_MODULES = {
+    "codes": "gateway.codes",
+    "errors": "errors",
+    "export": "export",
+    "forms": "forms",
+    "frames": "frames",
+    "testing": "testing",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -58,6 +58,16 @@ class Account:
         self._open = service
 
     @property
+    def title(self) -> str:
+        """Which account this is, in words, such as ``"LIVE account of me at https://api.clickatell.com"``."""
+        return self._title
+
+    @property
+    def live(self) -> bool:
+        """Whether messages leave this machine and cost money; a gateway on this machine is never live."""
+        return self._service.live
+
+    @property
     def gateway(self) -> Clickatell:
         """The raw commands, one method each."""
         return self._service.gateway

@@ -29,7 +29,7 @@ LAYERS = {
     "analysis": SINGLE_FILES,
     "campaign": SINGLE_FILES | {"gateway", "messages", "analysis"},
     "sandbox": {"gateway.codes"},
-    "forms": SINGLE_FILES | {"gateway", "messages", "analysis", "campaign", "account"},
+    "forms": SINGLE_FILES | {"gateway", "messages", "analysis", "campaign", "account", "opening"},
     "account": SINGLE_FILES | {"gateway", "messages", "analysis", "campaign"},
     "opening": SINGLE_FILES | {"gateway", "messages", "analysis", "campaign", "account", "sandbox", "testing"},
 }

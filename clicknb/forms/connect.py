@@ -1,0 +1,190 @@
+"""The form that opens an account: the sandbox, or the real gateway with credentials that stay unseen."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from clicknb import display
+from clicknb.account import Account
+from clicknb.errors import ConfigError
+from clicknb.forms import code, pieces
+from clicknb.forms.base import Form
+from clicknb.gateway.client import Clickatell
+from clicknb.gateway.credentials import Credentials, Secret, find
+from clicknb.gateway.transport import RequestsTransport
+from clicknb.opening import LIVE_URL, connect, sandbox
+
+SANDBOX = "Sandbox: nothing leaves this machine"
+ACCOUNT = "My Clickatell account"
+
+_NAMES = {"user": "user name", "password": "password", "api_id": "API ID"}
+
+
+@dataclass(slots=True)
+class Login:
+    """Credentials on their way to an account; what is not given comes from the environment.
+
+    Examples
+    --------
+    >>> login = Login()
+    >>> login.take("password", "hunter2")
+    >>> login
+    Login(given={'password': Secret(***)})
+    """
+
+    given: dict[str, Secret] = field(default_factory=dict)
+
+    def take(self, name: str, value: str) -> None:
+        """Keep a value as a secret."""
+        self.given[name] = Secret(value)
+
+    def forget(self) -> None:
+        """Forget all of them."""
+        self.given.clear()
+
+    def open(self, **settings: Any) -> tuple[Account, float]:
+        """Open the account and ask for its balance, so that wrong credentials are found now.
+
+        Raises
+        ------
+        ConfigError
+            Some are missing; nothing was contacted.
+        AccountError
+            The gateway does not take them.
+        """
+        absent = [name for name in _NAMES if name not in self.given and not os.environ.get(_place(name))]
+        if absent:
+            message = (
+                f"Missing: {', '.join(_NAMES[name] for name in absent)}. Nothing was contacted. Write it into its "
+                f"field, or set {', '.join(map(_place, _NAMES))} in the environment before the kernel starts."
+            )
+            raise ConfigError(message)
+        login: dict[str, Any] = {name: secret.reveal() for name, secret in self.given.items()}
+        balance = _asked(find(**login), settings.get("base_url"))
+        return connect(**login, **settings), float(balance)
+
+
+def _asked(login: Credentials, base_url: str | None) -> Decimal:
+    """Ask for the balance before there is a ledger: its name would keep whatever was written into a wrong field."""
+    transport = RequestsTransport(base_url or os.environ.get("CLICKATELL_BASE_URL") or LIVE_URL)
+    try:
+        return Clickatell(transport, login).getbalance()
+    finally:
+        transport.close()
+
+
+class Connect(Form):
+    """Open the sandbox, or an account at the gateway.
+
+    What is written into the fields for credentials is taken out of them at once: no widget, cell or saved notebook
+    holds it. The opened account is ``form.account``.
+
+    Parameters
+    ----------
+    then
+        Called with the account when one was opened.
+    background
+        Whether the gateway is asked in a thread.
+    **settings
+        Those of ``clicknb.connect``, such as ``base_url``; no credentials.
+
+    Examples
+    --------
+    >>> import clicknb as cn
+    >>> form = cn.forms.Connect(background=False)
+    >>> form.open.click()
+    >>> form.account
+    Sandbox account
+      messages   never leave this machine
+      ledger     in memory, gone with this kernel
+      campaigns  0
+    """
+
+    title = "Connect"
+
+    def __init__(
+        self, then: Callable[[Account], None] | None = None, *, background: bool = True, **settings: Any
+    ) -> None:
+        super().__init__(None, background=background)
+        self._then = then
+        self._settings = settings
+        self._login = Login()
+        self._balance = 0.0
+        self.where = pieces.choice("Work with", [SANDBOX, ACCOUNT], width="320px")
+        self.user = pieces.text("User name", live=False)
+        self.password = pieces.password("Password")
+        self.api_id = pieces.password("API ID")
+        self._received = pieces.html()
+        self.open = pieces.button("Connect", main=True)
+        self._facts = pieces.html()
+        self.on_change(self.where, self._change)
+        for name in _NAMES:
+            getattr(self, name).observe(self._quietly(self._taker(name)), names="value")
+        self.on_click(self.open, self._open)
+        self._credentials = pieces.column(pieces.row(self.user, self.password, self.api_id), self._received)
+        self.lay_out(self.where, self._credentials, pieces.row(self.open), self._facts)
+        self.refresh()
+
+    def _taker(self, name: str) -> Callable[[], None]:
+        control = getattr(self, name)
+
+        def take() -> None:
+            value, control.value = control.value, ""
+            if value:
+                self._login.take(name, value)
+                self.refresh()
+
+        return take
+
+    def _change(self) -> None:
+        self._login.forget()
+
+    def _open(self) -> None:
+        if self.where.value == SANDBOX:
+            self.run(lambda _: _sandbox(), self._opened, says="Opening the sandbox …")
+        else:
+            self.run(lambda _: self._login.open(**self._settings), self._opened, says="Asking the gateway …")
+
+    def _opened(self, opened: tuple[Account, float]) -> None:
+        self._login.forget()
+        self.account, self._balance = opened
+        self.show_account()
+        self.say("done", f"Connected. Balance: {display.credits(self._balance)}.")
+        if self._then is not None:
+            self._then(self.account)
+
+    def refresh(self) -> None:
+        """Show what was received, never the values."""
+        pieces.show(self._credentials, self.where.value == ACCOUNT)
+        self._received.value = pieces.line(self._said())
+        self.code.text = self._code()
+
+    def _said(self) -> str:
+        received = [words for name, words in _NAMES.items() if name in self._login.given]
+        missing = [words for words in _NAMES.values() if words not in received]
+        taken = f"Received and no longer shown: {', '.join(received)}. " if received else ""
+        rest = f"Not given: {', '.join(missing)}; looked for in the environment." if missing else ""
+        return (
+            f"{taken}{rest}\nEach field empties itself when you leave it, so that no credentials are saved with the "
+            "notebook."
+        )
+
+    def _code(self) -> str:
+        if self.account is not None:
+            return code.program(self.account, [], ["sms.balance()"])
+        lines = ["sms = cn.sandbox()"] if self.where.value == SANDBOX else [code.FROM_ENVIRONMENT, "sms = cn.connect()"]
+        return "\n".join(["import clicknb as cn", "", *lines, "sms.balance()"]) + "\n"
+
+
+def _place(name: str) -> str:
+    """Name the variable that holds a credential."""
+    return f"CLICKATELL_{name.upper()}"
+
+
+def _sandbox() -> tuple[Account, float]:
+    account = sandbox()
+    return account, account.balance()

@@ -1,0 +1,77 @@
+"""All forms as one page with tabs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import ipywidgets as w
+
+from clicknb.account import Account
+from clicknb.forms import pieces
+from clicknb.forms.base import Form
+from clicknb.forms.connect import Connect
+from clicknb.forms.message import Message
+
+FORMS: tuple[Callable[..., Form], ...] = (Message,)
+"""The tabs, in their order: each is made with an account and ``background``, and named by its ``title``."""
+
+
+class Console:
+    """One page with a tab for each form.
+
+    Attributes
+    ----------
+    account : Account or None
+        What it works with; None until somebody connects.
+    forms : list of Form
+        The forms in the tabs.
+    view
+        The widget that is shown.
+    """
+
+    def __init__(self, account: Account | None = None, *, background: bool = True) -> None:
+        self._background = background
+        self.account = account
+        self.forms: list[Form] = []
+        self.view = pieces.column()
+        if account is None:
+            self._show([Connect(self._connected, background=background)])
+        else:
+            self._connected(account)
+
+    def _connected(self, account: Account) -> None:
+        self.account = account
+        self._show([make(account, background=self._background) for make in FORMS])
+
+    def _show(self, forms: list[Form]) -> None:
+        self.forms = forms
+        tabs = w.Tab(children=[form.view for form in forms], titles=[form.title for form in forms])
+        self.view.children = (tabs,)
+
+    def __repr__(self) -> str:
+        return f"<Console: {', '.join(form.title for form in self.forms)}>"
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        bundle: dict[str, Any] = dict(self.view._repr_mimebundle_(**kwargs))
+        bundle["text/plain"] = repr(self)
+        return bundle
+
+
+def form(account: Account | None = None, *, background: bool = True) -> Console:
+    """Open the forms as one page; without an account it begins by connecting.
+
+    Parameters
+    ----------
+    account
+        Such as ``clicknb.sandbox()``.
+    background
+        Whether what takes time runs in a thread, so that the page stays usable.
+
+    Examples
+    --------
+    >>> import clicknb as cn
+    >>> cn.form(cn.sandbox())
+    <Console: Message>
+    """
+    return Console(account, background=background)

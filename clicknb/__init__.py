@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from clicknb.errors import ClicknbError
     from clicknb.gateway import codes
     from clicknb.gateway.client import Clickatell
-    from clicknb.messages.recipients import doctor, read_recipients
+    from clicknb.messages.recipients import doctor
+    from clicknb.messages.report import doctor_report
+    from clicknb.messages.tables import read_recipients
     from clicknb.messages.text import parts
     from clicknb.opening import connect, sandbox
 
@@ -40,6 +42,7 @@ __all__ = [
     "codes",
     "connect",
     "doctor",
+    "doctor_report",
     "errors",
     "export",
     "frames",
@@ -60,9 +63,10 @@ _HOMES = {
     "Plan": "campaign.plan",
     "connect": "opening",
     "doctor": "messages.recipients",
+    "doctor_report": "messages.report",
     "masked": "display",
     "parts": "messages.text",
-    "read_recipients": "messages.recipients",
+    "read_recipients": "messages.tables",
     "sandbox": "opening",
 }
 _MODULES = {"codes": "gateway.codes", "errors": "errors", "export": "export", "frames": "frames", "testing": "testing"}

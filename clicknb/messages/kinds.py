@@ -26,9 +26,9 @@ class Kind(NamedTuple):
 
 
 SURE: dict[Sure, str] = {
-    "certain": "there is no other way to read it",
-    "likely": "something was missing, and was put back in the usual way",
-    "guess": "another reading is possible, so look at each of these rows before you send",
+    "certain": "there is no other way to read the cell",
+    "likely": "something was missing and was put back in the usual way, so look at a few",
+    "guess": "the cell can be read in another way too, so look at each before you send",
 }
 """What each degree of certainty means."""
 
@@ -45,7 +45,7 @@ REPAIRS: dict[str, Kind] = {
         "Nothing to do.",
         "certain",
     ),
-    "digits": Kind(
+    "other digits": Kind(
         "The digits are those of another script or of a wide font. They were written as 0 to 9.",
         "Nothing to do.",
         "certain",
@@ -56,13 +56,12 @@ REPAIRS: dict[str, Kind] = {
         "Nothing to do.",
         "certain",
     ),
-    "exit code": Kind(
-        "The number begins with 00 or what else people dial for a call abroad. It was taken off; the country code "
-        "comes after it.",
+    "leading 00": Kind(
+        "The number begins with 00, or with what else people dial before a country code. That was taken off.",
         "Nothing to do.",
         "certain",
     ),
-    "trunk zero": Kind(
+    "inner zero": Kind(
         "There is a 0 between the country code and the number, as in +44 (0). It is only for calls within the "
         "country, and was taken out.",
         "Nothing to do.",
@@ -90,15 +89,21 @@ REPAIRS: dict[str, Kind] = {
         "Look at a few.",
         "likely",
     ),
-    "bare": Kind(
+    "no plus": Kind(
         "The number has no + in front, and you named no country. It was read as one that begins with its country code.",
         "If these are numbers of one country, name it, such as country='GB'. If not, look at a few.",
         "likely",
     ),
-    "short and bare": Kind(
+    "short without plus": Kind(
         "The number has no + in front, you named no country, and it has so few digits that its country code may be "
         "missing. It was read as one that begins with its country code.",
         "Name the country of these people, such as country='GB', or leave these rows out.",
+        "guess",
+    ),
+    "landline": Kind(
+        "This is the number of a landline or a service, which text messages seldom reach; or a mobile number with a "
+        "wrong or missing digit.",
+        "Ask for a mobile number, or leave the row out.",
         "guess",
     ),
     "other country": Kind(
@@ -120,7 +125,7 @@ PROBLEMS: dict[str, Kind] = {
         "The number ends in so many zeros that a program has probably rounded it, and its last digits are gone.",
         "Compare it with where it came from. If it is right, write a + in front of it.",
     ),
-    "several": Kind(
+    "two numbers": Kind(
         "There is more than one number in the cell, and it is not for a program to choose.",
         "Keep one number in the cell; give the others rows of their own.",
     ),
@@ -128,17 +133,24 @@ PROBLEMS: dict[str, Kind] = {
         "The cell holds a date: it is in the wrong column, or a spreadsheet made it out of a number.",
         "Get the number from where it came from.",
     ),
-    "fraction": Kind("The number has decimals, as an amount of money has.", "See whether this is the right column."),
+    "decimals": Kind("The number has decimals, as an amount of money has.", "See whether this is the right column."),
     "no number": Kind(
-        "There are letters or signs in the cell that are in no telephone number, or no digits at all.",
+        "There are letters or signs in the cell that are in no telephone number, or no digits at all; the column "
+        "problem says which.",
         "Write the number alone in the cell: digits, a + in front, spaces or dashes between.",
     ),
     "no country": Kind(
         "The number begins with 0, as people write it at home, but nobody said in which country that is.",
         "Name the country, such as country='GB', or write the number with + and the country code.",
     ),
-    "too short": Kind("Digits are missing: numbers there are longer.", "Get the whole number."),
-    "too long": Kind("There are too many digits: numbers there are shorter.", "Find the digit that is too many."),
+    "too short": Kind(
+        "The number has fewer digits than the mobile numbers of its country: some are missing.",
+        "Get the whole number.",
+    ),
+    "too long": Kind(
+        "The number has more digits than the mobile numbers of its country.",
+        "Find the digit that is too many, or the number of somebody else behind it.",
+    ),
     "not assigned": Kind(
         "Nobody can have this number: its country has none that begin like this.",
         "Look for a wrong digit, or a wrong country code.",

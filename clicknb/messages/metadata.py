@@ -53,6 +53,7 @@ class _Numbering(NamedTuple):
     lengths: frozenset[int]
     leading: _Test | None  # what tells this region from others with the same calling code
     assigned: _Test
+    mobile: _Test | None
 
     def has(self, national: str) -> bool:
         return len(national) in self.lengths and self.general(national) is not None
@@ -103,6 +104,18 @@ def drops_zero(home: str) -> bool:
     return metadata is not None and metadata.national_prefix == "0"
 
 
+def is_mobile(national: str, country: str) -> bool:
+    """Tell whether a number can be a mobile; where nobody can tell it from a landline, it can.
+
+    Examples
+    --------
+    >>> is_mobile("2125550100", "US"), is_mobile("1632960123", "GB")
+    (True, False)
+    """
+    mobile = _numbering(country).mobile
+    return mobile is None or mobile(national) is not None
+
+
 def _national_number(digits: str, plan: _Numbering) -> str | None:
     coded = digits.startswith(plan.code)
     if coded:
@@ -139,6 +152,7 @@ def _numbering(region: str) -> _Numbering:
     assert metadata is not None  # noqa: S101  every region of the table has some
     assert metadata.general_desc is not None  # noqa: S101
     general = metadata.general_desc
+    mobile = metadata.mobile
     types = [kind for name in _TYPES if (kind := getattr(metadata, name)) and kind.national_number_pattern]
     return _Numbering(
         code=str(metadata.country_code),
@@ -149,6 +163,7 @@ def _numbering(region: str) -> _Numbering:
         lengths=frozenset(general.possible_length),
         leading=re.compile(metadata.leading_digits).match if metadata.leading_digits else None,
         assigned=_pattern("|".join(map(_with_lengths, types))).fullmatch,
+        mobile=_pattern(_with_lengths(mobile)).fullmatch if mobile and mobile.national_number_pattern else None,
     )
 
 

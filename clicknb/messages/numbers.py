@@ -157,13 +157,17 @@ def judge(text: str, home: str | None, unwanted: frozenset[str] = frozenset()) -
             reading = _international(digits, repairs)
         else:
             reading = _without_country(digits, repairs) if home is None else _at_home(digits, home, repairs)
+        if not metadata.is_mobile(reading.to[len(reading.code) :], reading.country) and not reserved(reading.to):
+            repairs.append(("landline", ""))
         if is_rounded(text) and not reserved(reading.to):
             refuse("rounded", ROUNDED)
     except Refused as reason:
+        if reason.kind == "not assigned" and is_rounded(text):
+            return Verdict(problem=ROUNDED, kind="rounded")
         return Verdict(problem=str(reason), kind=reason.kind)
     for kind, words in repairs:
         if kind in unwanted:
-            return Verdict(problem=f"refused as asked: {words or 'not marked with a +'}", kind=kind)
+            return Verdict(problem=f"refused as asked: {words or kind}", kind=kind)
     return _accepted(reading, repairs)
 
 
@@ -192,7 +196,7 @@ def _without_country(digits: str, repairs: list[Repair]) -> _Reading:
     if digits.startswith("0"):
         refuse("no country", "begins with 0, so it is a national number: give its country, such as country='GB'")
     reading = _international(digits, repairs)
-    repairs.append(("bare" if len(digits) > _LONGEST_NATIONAL else "short and bare", ""))
+    repairs.append(("no plus" if len(digits) > _LONGEST_NATIONAL else "short without plus", ""))
     return reading
 
 
@@ -224,11 +228,11 @@ def _change(digits: str, reading: _Reading, drops_zero: bool) -> Repair:
     code = reading.code
     prefix = digits.removesuffix(reading.to.removeprefix(code))
     if prefix == f"{code}0":
-        return "trunk zero", "removed the 0 after the country code"
+        return "inner zero", "removed the 0 after the country code"
     if prefix == digits or (prefix and prefix.startswith(code)):
         return "rewritten", "rewrote it in international form"
     if prefix.endswith(code):
-        return "exit code", f"removed the leading {prefix.removesuffix(code)}"
+        return "leading 00", f"removed the leading {prefix.removesuffix(code)}"
     if not prefix and drops_zero:
         return "leading zero", f"added country code {code} (the leading 0 was missing)"
     return "country code", f"added country code {code}"

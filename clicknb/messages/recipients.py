@@ -95,8 +95,8 @@ def check_repairs(names: str | Collection[str]) -> frozenset[str]:
 
     Examples
     --------
-    >>> sorted(check_repairs(["leading zero", "bare"]))
-    ['bare', 'leading zero']
+    >>> sorted(check_repairs(["leading zero", "no plus"]))
+    ['leading zero', 'no plus']
     """
     wanted = [names] if isinstance(names, str) else list(names)
     if strange := [name for name in wanted if name not in REPAIRS]:

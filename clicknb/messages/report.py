@@ -11,6 +11,7 @@ from clicknb.messages.cells import require_columns
 from clicknb.messages.kinds import KINDS, PROBLEMS, REPAIRS, SURE
 
 _ORDER = {kind: place for place, kind in enumerate(["", *REPAIRS, *PROBLEMS])}
+_SURE = {"certain": "This is certain.", "likely": "This is likely right.", "guess": "This is a guess."}
 _FATES = ("As written", "Repaired", "To check", "Left out")
 
 
@@ -35,9 +36,14 @@ class DoctorReport:
         return display.panel(self._title(), self._lines(), self._note())
 
     def _title(self) -> str:
-        counts = self.frame.groupby("fate", observed=False)["rows"].sum()
-        parts = ", ".join(f"{counts[fate]:,} {fate.lower()}" for fate in _FATES)
-        return f"{_rows(int(counts.sum()))}: {parts}. Nothing was sent, and your table was not changed."
+        counts = {fate: int(self.frame.loc[self.frame["fate"] == fate, "rows"].sum()) for fate in _FATES}
+        written, repaired, to_check, left_out = counts.values()
+        usable = written + repaired + to_check
+        return (
+            f"Of {_rows(usable + left_out)}, {usable:,} {'has' if usable == 1 else 'have'} a number to send to "
+            f"({written:,} as written, {repaired:,} repaired, {to_check:,} to check first), and {left_out:,} "
+            f"{'is' if left_out == 1 else 'are'} left out. Nothing was sent, and your table was not changed."
+        )
 
     def _lines(self) -> list[tuple[str, str]]:
         records: Any = self.frame.to_dict("records")
@@ -45,7 +51,8 @@ class DoctorReport:
 
     def _note(self) -> str:
         used = [f"{sure}: {meaning}" for sure, meaning in SURE.items() if (self.frame["sure"] == sure).any()]
-        return f"How sure the reading is: {'; '.join(used)}." if used else ""
+        sure = f"How sure a reading is: {'; '.join(used)}. " if used else ""
+        return f"{sure}Rows are named as in the table that was checked; unless it has names, the first is row 0."
 
 
 def doctor_report(checked: pd.DataFrame) -> DoctorReport:
@@ -71,11 +78,11 @@ def doctor_report(checked: pd.DataFrame) -> DoctorReport:
     >>> from clicknb.messages.recipients import doctor
     >>> people = pd.DataFrame({"mobile": ["+447700900123", "7700900456", "4.477E+11"]})
     >>> doctor_report(doctor(people, to="mobile", country="GB"))
-    3 rows: 1 as written, 0 repaired, 1 to check, 1 left out. Nothing was sent, and your table was not changed.
-      As written              1 row, such as row 0: +*********123. Nothing had to be repaired. Certain.
+    Of 3 rows, 2 have a number to send to (1 as written, 0 repaired, 1 to check first), and 1 is left out. Nothing ...
+      As written              1 row, such as row 0: +*********123. Nothing had to be repaired. This is certain.
       To check: leading zero  1 row, such as row 1: *******456 becomes +44 *** *** 456. The number should begin ...
       Left out: lost digits   1 row, such as row 2: *.**7E+11. A spreadsheet or a program shortened the number, ...
-    How sure the reading is: certain: ...
+    How sure a reading is: certain: ...
     """
     require_columns(checked, list(frames.DOCTOR), purpose="The report")
     groups: Any = checked.groupby([checked["kind"].fillna(""), checked["to"].isna()], sort=False)
@@ -118,7 +125,7 @@ def _sentence(found: dict[str, Any]) -> str:
     written = found["written"] or "(nothing)"
     changed = found["fate"] in {"Repaired", "To check"}
     example = f"{written} becomes {found['becomes']}" if changed else written
-    sure = f" {found['sure'].capitalize()}." if isinstance(found["sure"], str) else ""
+    sure = f" {_SURE[found['sure']]}" if isinstance(found["sure"], str) else ""
     advice = f" {found['advice']}" if found["advice"] else ""
     return f"{_rows(found['rows'])}, such as row {found['row']}: {example}. {found['means']}{sure}{advice}"
 

@@ -70,7 +70,7 @@ def read_digits(text: str, repairs: list[Repair]) -> tuple[str, bool]:
     >>> read_digits("'0044 7700 900123", repairs)
     ('447700900123', True)
     >>> repairs
-    [('quotes', 'removed the apostrophe'), ('exit code', 'removed the leading 00')]
+    [('quotes', 'removed the apostrophe'), ('leading 00', 'removed the leading 00')]
     """
     plain = _PLAIN.fullmatch(text) and text.translate(_MARKS)
     if plain and len(plain) in _PLAIN_LENGTHS:
@@ -90,7 +90,7 @@ def is_rounded(text: str) -> bool:
 
     Examples
     --------
-    >>> is_rounded("447700000000"), is_rounded("+447700000000")
+    >>> is_rounded("12120000000"), is_rounded("+12120000000")
     (True, False)
     """
     return "00000" in text and _ROUNDED.fullmatch(text.strip()) is not None
@@ -98,7 +98,7 @@ def is_rounded(text: str) -> bool:
 
 def _without_exit_code(digits: str, plus: bool, repairs: list[Repair]) -> tuple[str, bool]:
     if digits.startswith("00"):
-        repairs.append(("exit code", "removed the leading 00"))
+        repairs.append(("leading 00", "removed the leading 00"))
         return digits[2:], True
     return digits, plus
 
@@ -121,7 +121,7 @@ def _in_ascii(text: str, repairs: list[Repair]) -> str:
     if visible != text:
         repairs.append(("invisible", "removed invisible characters"))
     if any(char.isdecimal() and not char.isascii() for char in visible):
-        repairs.append(("digits", "wrote the digits as 0 to 9"))
+        repairs.append(("other digits", "wrote the digits as 0 to 9"))
     return "".join(_plain(char) for char in visible)
 
 
@@ -149,9 +149,9 @@ def _as_whole_number(cleaned: str, repairs: list[Repair]) -> str:
         repairs.append(("number format", "removed .0"))
         return whole[1]
     if _FRACTION.fullmatch(cleaned):
-        refuse("fraction", "a number with decimals")
+        refuse("decimals", "a number with decimals")
     if _several(cleaned):
-        refuse("several", "more than one number in the cell")
+        refuse("two numbers", "more than one number in the cell")
     if any(char.isalpha() for char in cleaned):
         refuse("no number", _with_letters(cleaned))
     return cleaned

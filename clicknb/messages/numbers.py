@@ -154,7 +154,7 @@ def judge(text: str, home: str | None, unwanted: frozenset[str] = frozenset()) -
     try:
         digits, is_international = read_digits(text, repairs)
         if is_international:
-            reading = _international(digits, repairs)
+            reading = _marked(digits, home, repairs)
         else:
             reading = _without_country(digits, repairs) if home is None else _at_home(digits, home, repairs)
         if not metadata.is_mobile(reading.to[len(reading.code) :], reading.country) and not reserved(reading.to):
@@ -189,6 +189,17 @@ class _Reading(NamedTuple):
     to: str
     code: str
     country: str
+
+
+def _marked(digits: str, home: str | None, repairs: list[Repair]) -> _Reading:
+    """Read digits after a plus or 00; the latter could also be a national number that has lost a digit."""
+    doubtful = bool(repairs) and repairs[-1][0] == "leading 00" and len(digits) <= _LONGEST_NATIONAL
+    reading = _international(digits, repairs)
+    if doubtful and home is None:
+        repairs.append(("short without plus", ""))
+    elif doubtful and reading.country != home:
+        repairs.append(("other country", f"read as a number of {reading.country}"))
+    return reading
 
 
 def _without_country(digits: str, repairs: list[Repair]) -> _Reading:

@@ -83,7 +83,7 @@ CELLS: tuple[tuple[str | float | date | None, str], ...] = (
     ("O7700 9OOO55", "the letter O for zero"),
     ("07700 900056 ext. 4", "an extension"),
     ("ask her sister", "a note"),
-    ("-", "a dash for nothing"),
+    ("0000000000", "zeros, because the form wanted a number"),
     ("011 44 7700 900059", "dialled from North America"),
     (None, "empty"),
 )

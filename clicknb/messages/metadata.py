@@ -18,6 +18,7 @@ from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata, PhoneNumber
 _Test = Callable[[str], re.Match[str] | None]
 
 _REGIONS = {str(code): regions for code, regions in COUNTRY_CODE_TO_REGION_CODE.items() if regions != ("001",)}
+_NATIONAL_LENGTHS = range(2, 18)  # others are no numbers to the library
 _TYPES = (
     *("mobile", "fixed_line", "premium_rate", "toll_free", "shared_cost"),
     *("voip", "personal_number", "pager", "uan", "voicemail"),
@@ -54,6 +55,7 @@ class _Numbering(NamedTuple):
     leading: _Test | None  # what tells this region from others with the same calling code
     assigned: _Test
     mobile: _Test | None
+    mobile_lengths: tuple[int, ...]
 
     def has(self, national: str) -> bool:
         return len(national) in self.lengths and self.general(national) is not None
@@ -67,14 +69,12 @@ def international(digits: str) -> Reading | None:
     >>> international("12125550100")
     Reading(code='1', national='2125550100', country='US')
     """
-    code = next((digits[:size] for size in (1, 2, 3) if digits[:size] in _REGIONS), None)
+    code = _code_of().get(digits[:3])
     if code is None:
         return None
-    national = digits[len(code) :]
     plan = _numbering(_REGIONS[code][0])
-    if plan.trunk(national) or not plan.has(national):
-        return None
-    return Reading(code, national, _country(code, national))
+    number = _without_trunk(digits[len(code) :], plan)
+    return None if number is None else Reading(code, number, _country(code, number))
 
 
 def national(digits: str, home: str) -> Reading | None:
@@ -116,17 +116,34 @@ def is_mobile(national: str, country: str) -> bool:
     return mobile is None or mobile(national) is not None
 
 
+def mobile_size(code: str, national: str) -> str:
+    """Compare a number with the mobiles of its calling code: ``"too short"``, ``"too long"``, or neither.
+
+    Examples
+    --------
+    >>> mobile_size("44", "77009001"), mobile_size("44", "7700900123")
+    ('too short', '')
+    """
+    lengths = _numbering(_REGIONS[code][0]).mobile_lengths if code in _REGIONS else ()
+    if not lengths or lengths[0] <= len(national) <= lengths[-1]:
+        return ""
+    return "too short" if len(national) < lengths[0] else "too long"
+
+
 def _national_number(digits: str, plan: _Numbering) -> str | None:
-    coded = digits.startswith(plan.code)
-    if coded:
-        rest = digits[len(plan.code) :]
-        too_long = len(digits) > max(plan.lengths)
-        if plan.has(rest) and not plan.trunk(rest) and (too_long or not plan.general(digits)):
-            return rest
+    if not digits.startswith(plan.code):
+        return _without_trunk(digits, plan)
+    rest = digits[len(plan.code) :]
+    if plan.has(rest) and not plan.trunk(rest) and (len(digits) > max(plan.lengths) or not plan.general(digits)):
+        return rest
+    return digits if plan.has(digits) and not plan.trunk(digits) else None
+
+
+def _without_trunk(digits: str, plan: _Numbering) -> str | None:
     if trunk := plan.trunk(digits):
         rest = digits[trunk.end() :]
-        return rest if not coded and not plan.rewrites and plan.has(rest) else None
-    return digits if plan.has(digits) else None
+        return rest if not plan.rewrites and plan.has(rest) else None
+    return digits if len(digits) in _NATIONAL_LENGTHS else None
 
 
 def _country(code: str, national: str) -> str | None:
@@ -135,15 +152,18 @@ def _country(code: str, national: str) -> str | None:
     for region in regions:
         plan = _numbering(region)
         if plan.leading is None or len(regions) == 1:
-            if _is_assigned(plan, national):
+            if plan.assigned(national):
                 return region
         elif plan.leading(national):
-            return region if _is_assigned(plan, national) else None
+            return region if plan.assigned(national) else None
     return None
 
 
-def _is_assigned(plan: _Numbering, national: str) -> bool:
-    return plan.assigned(national) is not None and plan.has(national)
+@cache
+def _code_of() -> dict[str, str]:
+    """Map the first three digits of an international number to its calling code."""
+    starts = (f"{start:03}" for start in range(1000))
+    return {start: code for start in starts for size in (1, 2, 3) if (code := start[:size]) in _REGIONS}
 
 
 @cache
@@ -162,8 +182,9 @@ def _numbering(region: str) -> _Numbering:
         general=_pattern(general.national_number_pattern).fullmatch,
         lengths=frozenset(general.possible_length),
         leading=re.compile(metadata.leading_digits).match if metadata.leading_digits else None,
-        assigned=_pattern("|".join(map(_with_lengths, types))).fullmatch,
+        assigned=_pattern(rf"(?=(?:{_with_lengths(general)})\Z)(?:{'|'.join(map(_with_lengths, types))})").fullmatch,
         mobile=_pattern(_with_lengths(mobile)).fullmatch if mobile and mobile.national_number_pattern else None,
+        mobile_lengths=tuple(mobile.possible_length) if mobile else (),
     )
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 import phonenumbers
-from phonenumbers import PhoneNumber, PhoneNumberType, ValidationResult
+from phonenumbers import PhoneNumber
 
 from clicknb.errors import InvalidInput
 from clicknb.messages import metadata
@@ -16,17 +16,17 @@ from clicknb.messages.written import ROUNDED, Refused, Repair, is_rounded, read_
 _LONGEST_NATIONAL = 10  # with that many digits or fewer, a cut-off national number could pass for a foreign one
 
 EXACT_LENGTHS = {
-    "27": ("", 9),
-    "1": ("", 10),
-    "44": ("7", 10),
-    "234": ("789", 10),
-    "254": ("17", 9),
+    "27": (("",), 9),
+    "1": (("",), 10),
+    "44": (("7",), 10),
+    "234": (("7", "8", "9"), 10),
+    "254": (("1", "7"), 9),
 }
 """How many digits follow a calling code: of every number, or of those that begin with one of some digits, which are
 the mobiles. libphonenumber takes South African mobiles of 5 digits for valid, and Nigerian numbers of 14. Countries
 whose mobiles have several lengths, such as Germany, are not here, nor are British landlines, some of which have 9."""
 
-_SURENESS: list[Sure] = list(SURE)
+_DOUBT = {kind: list(SURE).index(repair.sure or "certain") for kind, repair in REPAIRS.items()}
 
 _TOLL_FREE = "8(?:00|22|33|44|55|66|77|88)|900"
 _RESERVED = re.compile(
@@ -174,13 +174,9 @@ def judge(text: str, home: str | None, unwanted: frozenset[str] = frozenset()) -
 def _accepted(reading: _Reading, repairs: list[Repair]) -> Verdict:
     if not repairs:
         return Verdict(reading.to, reading.country, sure="certain")
-    kind = max(repairs, key=_doubt)[0]
+    kind = max((kind for kind, _ in repairs), key=_DOUBT.__getitem__)
     words = ", ".join([words for _, words in repairs if words])
     return Verdict(reading.to, reading.country, words or None, None, REPAIRS[kind].sure, kind)
-
-
-def _doubt(repair: Repair) -> int:
-    return _SURENESS.index(REPAIRS[repair[0]].sure or "certain")
 
 
 class _Reading(NamedTuple):
@@ -252,35 +248,32 @@ def _change(digits: str, reading: _Reading, drops_zero: bool) -> Repair:
 def _read(digits: str, home: str | None) -> _Reading:
     """Read digits as somebody in the home country would, or as those of an international number."""
     plain = metadata.national(digits, home) if home else metadata.international(digits)
-    if plain:
-        to = plain.code + plain.national
-        country = plain.country or reserved(to)
-        if country and not _excess(to, plain.code):
-            return _Reading(to, plain.code, country)
-    return _asked(digits if home else f"+{digits}", home)
+    code, national, country = plain or _asked(digits if home else f"+{digits}", home)
+    to = code + national
+    excess = _excess(code, national)
+    if country and not excess:
+        return _Reading(to, code, country)
+    if country := reserved(to):
+        return _Reading(to, code, country)
+    raise _complaint(code, national, excess, home)
 
 
-def _asked(text: str, home: str | None) -> _Reading:
-    """Ask the library, which takes longer, but knows why something is no number."""
+def _asked(text: str, home: str | None) -> metadata.Reading:
+    """Ask the library, which takes longer, but knows every way of writing a number."""
     try:
         number = phonenumbers.parse(text, home)
     except phonenumbers.NumberParseException as error:
         refuse(*_UNREADABLE.get(error.error_type, ("not assigned", "not a number of any country")))
-    code = str(number.country_code)
-    to = code + phonenumbers.national_significant_number(number)
-    excess = _excess(to, code)
-    country = reserved(to) or (None if excess else _country(number))
-    if country is None:
-        _complain(number, excess, home)
-    return _Reading(to, code, country)
+    national = phonenumbers.national_significant_number(number)
+    return metadata.Reading(str(number.country_code), national, _country(number))
 
 
-def _excess(to: str, code: str) -> int:
+def _excess(code: str, national: str) -> int:
     """Count the digits that the number has too many; below zero those that are missing."""
-    beginnings, length = EXACT_LENGTHS.get(code, ("", 0))
-    national = to[len(code) :]
-    applies = length and national.startswith(tuple(beginnings) or "")
-    return len(national) - length if applies else 0
+    exact = EXACT_LENGTHS.get(code)
+    if exact is None or not national.startswith(exact[0]):
+        return 0
+    return len(national) - exact[1]
 
 
 def _country(number: PhoneNumber) -> str | None:
@@ -290,15 +283,10 @@ def _country(number: PhoneNumber) -> str | None:
     return region if known else None
 
 
-def _complain(number: PhoneNumber, excess: int, home: str | None) -> NoReturn:
+def _complaint(code: str, national: str, excess: int, home: str | None) -> Refused:
     """Say what is wrong with a number that can be read but does not exist."""
-    length = phonenumbers.is_possible_number_for_type_with_reason(number, PhoneNumberType.MOBILE)
-    size = ""
-    if excess > 0 or length == ValidationResult.TOO_LONG:
-        size = "too long"
-    elif excess < 0 or length == ValidationResult.TOO_SHORT:
-        size = "too short"
+    size = ("too long" if excess > 0 else "too short") if excess else metadata.mobile_size(code, national)
     kind = size or "not assigned"
-    if home is None or phonenumbers.country_code_for_region(home) != number.country_code:
-        refuse(kind, size or "not a number of any country")
-    refuse(kind, f"{size} for a mobile number of {home}" if size else f"not a number of {home}")
+    if home is None or str(phonenumbers.country_code_for_region(home)) != code:
+        return Refused(kind, size or "not a number of any country")
+    return Refused(kind, f"{size} for a mobile number of {home}" if size else f"not a number of {home}")

@@ -52,7 +52,8 @@ def number(draw: Random, region: str) -> tuple[str, str, str]:
     """Draw a mobile number, valid or nearly so: calling code, the rest, what is dialled in front at home."""
     example = phonenumbers.example_number_for_type(region, PhoneNumberType.MOBILE)
     national = phonenumbers.national_significant_number(example)
-    rest = national[:3] + "".join(draw.choices("0123456789", k=len(national) - 3))
+    start = draw.choice(("71", "82", "83")) if region == "ZA" else national[:3]  # where the library takes five digits
+    rest = start + "".join(draw.choices("0123456789", k=len(national) - len(start)))
     trunk = phonenumbers.ndd_prefix_for_region(region, True) or ""
     return str(example.country_code), rest, trunk if trunk == "0" else ""
 

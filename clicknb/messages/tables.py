@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, NoReturn
 import pandas as pd
 
 from clicknb.errors import InvalidInput
+from clicknb.export import unescaped, unguarded
 from clicknb.messages.cells import as_text, cell_text, nearest
 
 if TYPE_CHECKING:
@@ -53,10 +54,10 @@ def read_recipients(
     -------
     pandas.DataFrame
         A column of dtype str for each column of the source, its name stripped (``column 2`` where
-        the second has none). Cells are exactly as written (``007``
-        stays, ``NA`` is text), blank ones missing; what Excel or a DataFrame holds as number or date becomes the text
-        that a spreadsheet would show, dates in ISO. Rows without any content are left out of files; a DataFrame keeps
-        its rows and its index.
+        the second has none). Cells are exactly as written (``007`` stays, ``NA`` is text), blank ones missing; what
+        Excel or a DataFrame holds as number or date becomes the text that a spreadsheet would show, dates in ISO.
+        Rows without any content are left out of files; a DataFrame keeps its rows and its index. Files of
+        ``cn.export`` come back as what was exported.
 
     Raises
     ------
@@ -82,8 +83,9 @@ def read_recipients(
         _refuse("This is an Excel file of the old kind (.xls).", "Save it as .xlsx or CSV.")
     if sheet is not None:
         _refuse(f"There is no sheet {sheet!r}: this is a text file.", "Leave the sheet out.")
-    text = content if isinstance(content, str) else _decoded(content, encoding)
-    return _table(_csv_rows(text, _sniffed(text) if sep is None else sep))
+    text = content.removeprefix("\ufeff") if isinstance(content, str) else _decoded(content, encoding)
+    rows = _csv_rows(text, _sniffed(text) if sep is None else sep)
+    return _table([[unguarded(cell) for cell in row] for row in rows] if _is_export(content) else rows)
 
 
 def _refuse(what: str, remedy: str, cause: Exception | None = None) -> NoReturn:
@@ -106,6 +108,11 @@ def _content(source: str | os.PathLike[str] | IO[str] | IO[bytes]) -> str | byte
         _refuse(f"There is no file {str(source)!r}.{hint}", "Check the name and the folder.", error)
     except OSError as error:
         _refuse(f"The file {str(source)!r} cannot be read: {error.strerror}.", "Check that it is a file.", error)
+
+
+def _is_export(content: str | bytes) -> bool:
+    """Tell whether a file begins as those of ``export.to_csv`` do, in which some apostrophes are not people's own."""
+    return content.startswith(b'\xef\xbb\xbf"') if isinstance(content, bytes) else content.startswith('\ufeff"')
 
 
 def _decoded(content: bytes, encoding: str | None) -> str:
@@ -164,7 +171,7 @@ def _excel_rows(content: bytes, sheet: str | None) -> list[list[str]]:
 
 def _excel_text(cell: Cell | MergedCell) -> str:
     """Read a cell as Excel shows it: midnight belongs to a date unless its format has hours."""
-    text = cell_text(cell.value)
+    text = unescaped(cell.value) if isinstance(cell.value, str) else cell_text(cell.value)
     shows_hours = isinstance(cell.value, date) and "h" in (cell.number_format or "").lower()
     return f"{text} 00:00:00" if shows_hours and ":" not in text else text
 

@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from clicknb.gateway import codes
     from clicknb.gateway.client import Clickatell
     from clicknb.messages.hours import Hours
-    from clicknb.messages.recipients import doctor, read_recipients
+    from clicknb.messages.recipients import doctor
+    from clicknb.messages.report import doctor_report
     from clicknb.messages.substitution import substitute, substitutions
+    from clicknb.messages.tables import read_recipients
     from clicknb.messages.text import offenders, parts, split
     from clicknb.opening import connect, sandbox
 
@@ -44,6 +46,7 @@ __all__ = [
     "codes",
     "connect",
     "doctor",
+    "doctor_report",
     "errors",
     "export",
     "form",
@@ -71,11 +74,12 @@ _HOMES = {
     "Plan": "campaign.plan",
     "connect": "opening",
     "doctor": "messages.recipients",
+    "doctor_report": "messages.report",
     "form": "forms.console",
     "masked": "display",
     "offenders": "messages.text",
     "parts": "messages.text",
-    "read_recipients": "messages.recipients",
+    "read_recipients": "messages.tables",
     "sandbox": "opening",
     "split": "messages.text",
     "substitute": "messages.substitution",

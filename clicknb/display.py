@@ -29,6 +29,8 @@ _DECIMAL = r"(?<![\d.])\d{1,5}\.\d{1,4}(?![\d.])"
 _LINE_END = re.compile(r"\r\n|[\n\r\v\f\x85\u2028\u2029]")
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
+_UNSEEN_MARK = re.compile(r"[\xad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+
 _ADDRESS = frozenset({"to", "from", "read_as", "number", "numbers", "cell", "tel", "gsm", "destination", "recipient"})
 _ADDRESS_PART = ("phone", "mobile", "msisdn")
 _TEXT = frozenset({"text", "message", "body"})
@@ -69,6 +71,20 @@ def mask_number(to: str) -> str:
     if code and len(digits) - len(code) - 3 >= 4 and len(digits) <= 15:  # noqa: PLR2004  E.164: at most 15 digits
         return f"+{code} *** *** {digits[-3:]}"
     return f"***{digits[-3:]}"
+
+
+def mask_written(cell: str, width: int = 32) -> str:
+    """Hide the digits of a cell but its last three, and show how it was written; what cannot be seen shows as □.
+
+    Examples
+    --------
+    >>> mask_written("'07700 900123"), mask_written("4.477E+11")
+    ("'***** ***123", '*.**7E+11')
+    """
+    places = [place for place, char in enumerate(cell) if char.isdecimal()]
+    hidden = set(places[:-3])
+    shown = ("*" if place in hidden else _UNSEEN_MARK.sub("□", char) for place, char in enumerate(cell))
+    return shorten("".join(shown), width)
 
 
 def mask_digits(text: str, shortest: int = 7) -> str:

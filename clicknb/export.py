@@ -1,7 +1,8 @@
 """CSV and Excel files that spreadsheets can neither turn into formulas nor round to 4.477E+11.
 
 A frame holds what people typed: a name may be ``=HYPERLINK(...)``, and a spreadsheet would run it. In a CSV file such
-a cell begins with an apostrophe, as people write text in a spreadsheet by hand, and `read_csv` takes it away again.
+a cell begins with an apostrophe, as people write text in a spreadsheet by hand; `read_csv` and
+``cn.read_recipients`` take it away again.
 In an Excel file every text is a cell of type text with the format "@". The files hold whole numbers and texts:
 export ``cn.masked(frame)`` to share one.
 """
@@ -26,12 +27,16 @@ if TYPE_CHECKING:
 # What makes a line of a cell a formula, after spaces of any kind. The wide forms work in East Asian versions.
 _FORMULA = r"(?:[^\S\r\n]|[\u200b-\u200f\u2060\ufeff])*[=+\-@|%\t\r＝＋－＠]"
 # Digits that would lose their zeros, or become a rounded number.
-_DIGITS = r"(?:\d{7,}|0\d+|\d+[eE]\d+)(?:\.0*)?\Z"
+_DIGITS = r"(?:(?:\d{7,}|0\d+)(?:\.0*)?|\d+(?:[.,]\d*)?[eE][+-]?\d+)\Z"
 # Apostrophes that are there already count as part of the cell, or reading could not tell them apart.
 _DANGER = rf"'*(?:{_FORMULA}|{_DIGITS})"
 _LINE_START = r"(?:\A|(?<=[\r\n]))"
 _EXPOSED = re.compile(f"{_LINE_START}(?={_DANGER})")
 _GUARDED = re.compile(f"{_LINE_START}'(?={_DANGER})")
+
+# How Excel writes in XML what XML would change (ECMA-376, 22.9.2.19, ST_Xstring).
+_ESCAPED = re.compile(r"\r|_(?=x[0-9A-Fa-f]{4}_)")
+_ESCAPE = re.compile(r"_x([0-9A-Fa-f]{4})_")
 
 _NO_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _EXCEL_ROWS = 1_048_576
@@ -89,7 +94,7 @@ def read_csv(path: str | PathLike[str], *, index: int = 0) -> pd.DataFrame:
 
     try:
         with Path(path).open(encoding="utf-8-sig", newline="") as file:
-            rows = [[_GUARDED.sub("", cell) for cell in row] for row in csv.reader(file) if row]
+            rows = [[unguarded(cell) for cell in row] for row in csv.reader(file) if row]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise _unusable(path, error) from error
     head, *body = rows or [[]]
@@ -137,6 +142,28 @@ def to_excel(frame: pd.DataFrame, path: str | PathLike[str]) -> None:
         raise _unusable(path, error) from error
 
 
+def unguarded(cell: str) -> str:
+    """Take away the apostrophes that `to_csv` put before a formula or a number.
+
+    Examples
+    --------
+    >>> unguarded("'=1+1"), unguarded("'tis")
+    ('=1+1', "'tis")
+    """
+    return _GUARDED.sub("", cell)
+
+
+def unescaped(cell: str) -> str:
+    r"""Read the text of an Excel cell, where ``_x000D_`` is a carriage return.
+
+    Examples
+    --------
+    >>> unescaped("a_x000D_b"), unescaped("_x005F_x000D_")
+    ('a\rb', '_x000D_')
+    """
+    return _ESCAPE.sub(lambda found: chr(int(found[1], 16)), cell)
+
+
 def _rows(frame: pd.DataFrame, *, index: bool) -> Iterator[list[Any]]:
     """Yield the header and the rows, each value as a finite number, a bool or a text; missing as an empty text."""
     names = ["" if name is None else str(name) for name in frame.index.names] if index else []
@@ -169,7 +196,8 @@ def _excel_cell(sheet: Any, value: str | float) -> Cell | float | None:
         return value
     if not value:
         return None
-    cell = WriteOnlyCell(sheet, value=_NO_XML.sub("\ufffd", value))
+    text = _ESCAPED.sub(lambda found: "_x000D_" if found[0] == "\r" else "_x005F_", value)
+    cell = WriteOnlyCell(sheet, value=_NO_XML.sub("\ufffd", text))
     cell.data_type = "s"
     cell.number_format = "@"
     return cell

@@ -14,6 +14,7 @@ import pandas as pd
 UTC = "datetime64[us, UTC]"
 ENCODINGS = ("gsm7", "ucs2")
 DELIVERIES = ("pending", "at_network", "delivered", "failed", "cancelled", "expired")
+SURE = ("certain", "likely", "guess")
 STATES = ("planned", "sending", "accepted", "rejected", "unknown", "absent", "skipped")
 
 
@@ -21,6 +22,7 @@ def _choice(*values: str) -> pd.CategoricalDtype:
     return pd.CategoricalDtype(list(values), ordered=False)
 
 
+_SURE = _choice(*SURE)
 _STATE = _choice(*STATES)
 _DELIVERY = _choice(*DELIVERIES)
 _ENCODING = _choice(*ENCODINGS)
@@ -96,7 +98,24 @@ DOCTOR: Schema = {
     "country": "str",
     "repair": "str",
     "problem": "str",
+    "sure": _SURE,
+    "kind": "str",
 }
+"""One row per row of the sheet. ``kind`` is the short name of its repair or problem, of ``messages/kinds.py``; ``sure``
+is missing where the row is refused."""
+
+FINDINGS: Schema = {
+    "fate": _choice("As written", "Repaired", "To check", "Left out"),
+    "kind": "str",
+    "rows": "int64",
+    "sure": _SURE,
+    "row": "str",
+    "written": "str",
+    "becomes": "str",
+    "means": "str",
+    "advice": "str",
+}
+"""What the doctor found, one row per kind. ``row``, ``written`` and ``becomes`` are of the first row, masked."""
 
 HOURS: Schema = {
     "rule": "str",

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import re
+from random import Random
 
 import openpyxl
 import pandas as pd
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import clicknb as cn
 from clicknb.errors import InvalidInput
 from clicknb.export import read_csv, to_csv, to_excel
 
@@ -72,6 +74,59 @@ def test_numbers_survive_a_spreadsheet_as_text(tmp_path):
     again = pd.read_excel(tmp_path / "a.xlsx", dtype="str", index_col=0)
     assert again["to"].tolist() == numbers
     assert again["whole"].tolist() == ["447700900123"] * 5
+
+
+def hostile(draw):
+    """A cell that begins with what makes a formula, after spaces, after an apostrophe or on an inner line."""
+    before = draw.choice(["", "", " ", "  ", "\xa0", "\u2003", "'", "x\n", "x\r\n", "a\r", "_x000D_"])
+    tail = draw.choice(
+        ["1+1", "cmd|' /C calc'!A0", 'HYPERLINK("http://x","y")', "447700900123", "SUM(A1:A9)", "_x0041_"]
+    )
+    return before + draw.choice("=+-@\t\r") + tail
+
+
+def test_a_thousand_hostile_cells_stay_text_and_come_back_through_read_recipients(tmp_path):
+    draw = Random(22)
+    cells = [hostile(draw) for _ in range(1000)]
+    numbers = [f"447700900{place:03}" for place in range(1000)]
+    frame = pd.DataFrame({"to": numbers, "=name": cells}, dtype="str")
+    to_csv(frame, tmp_path / "a.csv", index=False)
+    to_excel(frame, tmp_path / "a.xlsx")
+    lines = [line for row in raw(tmp_path / "a.csv") for cell in row for line in re.split(r"[\r\n]+", cell)]
+    assert [line for line in lines if LIVE.match(line) or line.isdecimal()] == []
+    sheet = openpyxl.load_workbook(tmp_path / "a.xlsx").active
+    assert {cell.data_type for row in sheet.iter_rows(min_col=2) for cell in row} == {"s"}
+    pd.testing.assert_frame_equal(cn.read_recipients(tmp_path / "a.csv"), frame)
+    with (tmp_path / "a.csv").open(encoding="utf-8", newline="") as file:
+        pd.testing.assert_frame_equal(cn.read_recipients(file), frame)
+    pd.testing.assert_frame_equal(cn.read_recipients(tmp_path / "a.xlsx")[["to", "=name"]], frame)
+
+
+def test_numbers_survive_being_opened_and_saved_by_a_spreadsheet(tmp_path):
+    numbers = ["447700900123", "+447700900124", "07700900125", "4e11", "4.477E+11", "007"]
+    frame = pd.DataFrame({"to": numbers})
+    to_csv(frame, tmp_path / "a.csv", index=False)
+    opened = pd.DataFrame([[as_opened(cell) for cell in row] for row in raw(tmp_path / "a.csv")[1:]], columns=["to"])
+    assert opened["to"].tolist() == [f"'{number}" for number in numbers]  # all are text to it, and stay so
+    to_excel(frame, tmp_path / "a.xlsx")
+    book = openpyxl.load_workbook(tmp_path / "a.xlsx")
+    book.save(tmp_path / "b.xlsx")
+    assert cn.read_recipients(tmp_path / "b.xlsx")["to"].tolist() == numbers
+    checked = cn.doctor(opened.head(3), to="to", country="GB")
+    assert checked["to"].tolist() == ["447700900123", "447700900124", "447700900125"]
+
+
+def as_opened(cell):
+    """What a spreadsheet makes of a cell of a CSV file: a number of what it can, in its General format."""
+    try:
+        return f"{float(cell):.6G}"
+    except ValueError:
+        return cell
+
+
+def test_an_apostrophe_that_somebody_else_wrote_stays(tmp_path):
+    (tmp_path / "a.csv").write_text("to,name\n'07700900123,'=1\n")
+    assert cn.read_recipients(tmp_path / "a.csv").loc[0].tolist() == ["'07700900123", "'=1"]
 
 
 def test_headers_labels_and_several_index_levels_are_guarded_and_come_back(tmp_path):

@@ -20,7 +20,9 @@ from clicknb.messages.text import parts
 
 def make(service: Service, people: pd.DataFrame, options: Options, *, priced: bool = True) -> Plan:
     """Work out every row's fate and, unless told otherwise, its price; see ``Account.plan``."""
-    plan = recipients.doctor(people, to=options.to, country=options.country).reset_index(drop=True)
+    plan = recipients.doctor(people, to=options.to, country=options.country, refuse=options.refuse).reset_index(
+        drop=True
+    )
     plan["row"] = range(len(people))
     if service.allow is not None:
         _refuse(plan, pd.Series("not on the account's allow list", plan.index).where(~plan["to"].isin(service.allow)))

@@ -31,6 +31,8 @@ def as_text(cells: pd.Series[Any]) -> pd.Series[str]:
         known = cells.dropna()
         only_dates = bool((known == known.dt.normalize()).all())
         texts = cells.dt.strftime("%Y-%m-%d" if only_dates else "%Y-%m-%d %H:%M:%S").tolist()
+    elif cells.dtype == "str":
+        texts = cells.tolist()
     else:
         texts = [cell_text(cell) for cell in _readable(cells)]
     return text_series((text if isinstance(text, str) and text.strip() else None for text in texts), cells.index)

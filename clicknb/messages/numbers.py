@@ -1,20 +1,32 @@
-"""One destination address: what was written, what it is read as, or why it is no number."""
+"""One destination address: what was written, what it is read as and how sure that is, or why it is no number."""
 
 from __future__ import annotations
 
 import re
-import unicodedata
-from dataclasses import dataclass
-from typing import NoReturn
+from typing import NamedTuple
 
 import phonenumbers
-from phonenumbers import PhoneNumber, PhoneNumberType, ValidationResult
+from phonenumbers import PhoneNumber
 
 from clicknb.errors import InvalidInput
+from clicknb.messages import metadata
+from clicknb.messages.kinds import REPAIRS, SURE, Sure
+from clicknb.messages.written import ROUNDED, Refused, Repair, is_rounded, read_digits, refuse
 
 _LONGEST_NATIONAL = 10  # with that many digits or fewer, a cut-off national number could pass for a foreign one
-_NATIONAL_DIGITS = {"27": 9}
-"""Exact lengths by calling code: libphonenumber takes South African mobiles with missing digits for valid."""
+
+EXACT_LENGTHS = {
+    "27": (("",), 9),
+    "1": (("",), 10),
+    "44": (("7",), 10),
+    "234": (("7", "8", "9"), 10),
+    "254": (("1", "7"), 9),
+}
+"""How many digits follow a calling code: of every number, or of those that begin with one of some digits, which are
+the mobiles. libphonenumber takes South African mobiles of 5 digits for valid, and Nigerian numbers of 14. Countries
+whose mobiles have several lengths, such as Germany, are not here, nor are British landlines, some of which have 9."""
+
+_DOUBT = {kind: list(SURE).index(repair.sure or "certain") for kind, repair in REPAIRS.items()}
 
 _TOLL_FREE = "8(?:00|22|33|44|55|66|77|88)|900"
 _RESERVED = re.compile(
@@ -23,19 +35,8 @@ _RESERVED = re.compile(
     re.ASCII,
 )
 
-_SCIENTIFIC = re.compile(r"[+-]?\d+(?:[.,]\d*)?e[+-]?\d+", re.ASCII | re.IGNORECASE)
-_WHOLE_FLOAT = re.compile(r"(\d{5,})\.0+", re.ASCII)
-_FRACTION = re.compile(r"\d{5,}\.\d{1,2}", re.ASCII)
-_SEPARATORS = re.compile(r"[\s.()\[\]-]+")
-_SEVERAL = re.compile(r"[,;/|&\n]")
-_AREA_CODE_SLASH = re.compile(r"[^/]{1,6}/[^/]{5,}")
-_LONG_ENOUGH = re.compile(r"\d(?:[ ().-]*\d){6,}", re.ASCII)
-_SIDE_BY_SIDE = re.compile(r"\d{7,}\s+\d{7,}", re.ASCII)
-_ROUNDED = re.compile(r"[1-9]\d*0{6}(?:\.0+)?", re.ASCII)
 
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What the doctor says of one number; exactly one of ``to`` and ``problem`` is set.
 
     Attributes
@@ -48,24 +49,28 @@ class Verdict:
         What was changed, in words. A plus, spaces, dashes, dots and brackets are ways to write a number, not repairs.
     problem : str or None
         Why the number is refused.
+    sure : {"certain", "likely", "guess"} or None
+        How sure ``to`` is. *certain*: the number says its country itself (a plus, 00, or a whole number of the home
+        country), and at most its dress was changed. *likely*: something was missing, and what was put back is the
+        usual reading. *guess*: another reading is possible.
+    kind : str or None
+        Short name of what was found, of ``kinds.REPAIRS`` or ``kinds.PROBLEMS``; of several repairs the least sure.
     """
 
     to: str | None = None
     country: str | None = None
     repair: str | None = None
     problem: str | None = None
+    sure: Sure | None = None
+    kind: str | None = None
 
 
 _UNREADABLE = {
-    phonenumbers.NumberParseException.NOT_A_NUMBER: "too short",
-    phonenumbers.NumberParseException.TOO_SHORT_NSN: "too short",
-    phonenumbers.NumberParseException.TOO_SHORT_AFTER_IDD: "too short",
-    phonenumbers.NumberParseException.TOO_LONG: "too long",
+    phonenumbers.NumberParseException.NOT_A_NUMBER: ("too short", "too short"),
+    phonenumbers.NumberParseException.TOO_SHORT_NSN: ("too short", "too short"),
+    phonenumbers.NumberParseException.TOO_SHORT_AFTER_IDD: ("too short", "too short"),
+    phonenumbers.NumberParseException.TOO_LONG: ("too long", "too long"),
 }
-
-
-class _Refused(Exception):
-    """The text is no number; says why."""
 
 
 def reserved(digits: str) -> str | None:
@@ -133,156 +138,142 @@ def normalise(text: str, country: str | None = None) -> Verdict:
     Examples
     --------
     >>> normalise("07700 900123", "GB")
-    Verdict(to='447700900123', country='GB', repair='added country code 44', problem=None)
+    Verdict(to='447700900123', country='GB', repair='added country code 44', problem=None,
+            sure='certain', kind='country code')
     >>> normalise("+44 (0)7700 900123").repair
     'removed the 0 after the country code'
     >>> normalise("4.477E+11").problem
     'scientific notation, digits are lost: format the column as text'
     """
-    home = check_country(country)
-    repairs: list[str] = []
+    return judge(text, check_country(country))
+
+
+def judge(text: str, home: str | None, unwanted: frozenset[str] = frozenset()) -> Verdict:
+    """Read one number, but refuse it where that takes a repair of an unwanted kind; ``home`` is checked already."""
+    repairs: list[Repair] = []
     try:
-        digits, international = _digits(text, repairs)
-        reading = _international(digits, repairs) if international else _bare(digits, home, repairs)
-        if _ROUNDED.fullmatch(text.strip()) and not reserved(reading.to):
-            _refuse("ends in 000000, as numbers rounded by a spreadsheet do: put a + before it if it is right")
-    except _Refused as reason:
-        return Verdict(problem=str(reason))
-    if reading.complaint:
-        return Verdict(problem=reading.complaint)
-    return Verdict(to=reading.to, country=reading.country, repair=", ".join(repairs) or None)
+        digits, is_international = read_digits(text, repairs)
+        if is_international:
+            reading = _marked(digits, home, repairs)
+        else:
+            reading = _without_country(digits, repairs) if home is None else _at_home(digits, home, repairs)
+        if not metadata.is_mobile(reading.to[len(reading.code) :], reading.country) and not reserved(reading.to):
+            repairs.append(("landline", ""))
+        if is_rounded(text) and not reserved(reading.to):
+            refuse("rounded", ROUNDED)
+    except Refused as reason:
+        if reason.kind == "not assigned" and is_rounded(text):
+            return Verdict(problem=ROUNDED, kind="rounded")
+        return Verdict(problem=str(reason), kind=reason.kind)
+    for kind, words in repairs:
+        if kind in unwanted:
+            return Verdict(problem=f"refused as asked: {words or kind}", kind=kind)
+    return _accepted(reading, repairs)
 
 
-def _digits(text: str, repairs: list[str]) -> tuple[str, bool]:
-    """Take the digits out of what was written, and tell whether they are marked as international."""
-    cleaned = _cleaned(text, repairs)
-    _refuse_damage(cleaned)
-    if whole := _WHOLE_FLOAT.fullmatch(cleaned):
-        cleaned = whole[1]
-        repairs.append("removed .0")
-    elif _FRACTION.fullmatch(cleaned):
-        _refuse("a number with decimals")
-    compact = _SEPARATORS.sub("", cleaned.strip(",;/|&").replace("/", ""))
-    digits = compact.removeprefix("+")
-    if odd := re.search(r"\D", digits, re.ASCII):
-        _refuse(f"has the character {odd.group()!r} in it")
-    if not digits:
-        _refuse("has no digits in it")
-    if digits.startswith("00"):
-        repairs.append("removed the leading 00")
-        return digits[2:], True
-    return digits, compact.startswith("+")
+def _accepted(reading: _Reading, repairs: list[Repair]) -> Verdict:
+    if not repairs:
+        return Verdict(reading.to, reading.country, sure="certain")
+    kind = max((kind for kind, _ in repairs), key=_DOUBT.__getitem__)
+    words = ", ".join([words for _, words in repairs if words])
+    return Verdict(reading.to, reading.country, words or None, None, REPAIRS[kind].sure, kind)
 
 
-def _cleaned(text: str, repairs: list[str]) -> str:
-    """Write plain digits, plus, dashes and spaces for their look-alikes, and drop what cannot be seen."""
-    cleaned = text.strip()
-    if cleaned.startswith(("'", "’")):
-        cleaned = cleaned[1:].lstrip()
-        repairs.append("removed the apostrophe")
-    if cleaned.isascii():
-        return cleaned
-    visible = "".join(char for char in cleaned if unicodedata.category(char) != "Cf")
-    if visible != cleaned:
-        repairs.append("removed invisible characters")
-    plain = "".join(_plain(char) for char in visible)
-    if any(char.isdecimal() and not char.isascii() for char in visible):
-        repairs.append("wrote the digits as 0 to 9")
-    return plain.strip()
-
-
-def _plain(char: str) -> str:
-    if char.isdecimal():
-        return str(unicodedata.decimal(char))
-    if unicodedata.category(char) == "Pd" or char == "\u2212":
-        return "-"
-    return {"＋": "+", "．": ".", "（": "(", "）": ")"}.get(char, char)
-
-
-def _refuse_damage(cleaned: str) -> None:
-    """Refuse what a spreadsheet or a person has done to a number that cannot be undone."""
-    if not cleaned:
-        _refuse("empty")
-    if _SCIENTIFIC.fullmatch(cleaned):
-        _refuse("scientific notation, digits are lost: format the column as text")
-    if _several(cleaned):
-        _refuse("more than one number in the cell")
-    if any(char.isalpha() for char in cleaned):
-        _refuse("has letters in it")
-
-
-def _several(cleaned: str) -> bool:
-    """Tell whether the cell seems to hold several numbers: it is not for us to choose one."""
-    if len(_LONG_ENOUGH.findall(cleaned)) > 1 or _SIDE_BY_SIDE.search(cleaned):
-        return True
-    with_digits = [piece for piece in _SEVERAL.split(cleaned) if any(map(str.isdigit, piece))]
-    return len(with_digits) > 1 and not _AREA_CODE_SLASH.fullmatch(cleaned)
-
-
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    """One way to read some digits."""
+class _Reading(NamedTuple):
+    """One way to read some digits, that is a number of some country."""
 
     to: str
     code: str
-    country: str | None
-    complaint: str
-
-    @property
-    def national(self) -> str:
-        """The number without its country code."""
-        return self.to.removeprefix(self.code)
+    country: str
 
 
-def _bare(digits: str, home: str | None, repairs: list[str]) -> _Reading:
+def _marked(digits: str, home: str | None, repairs: list[Repair]) -> _Reading:
+    """Read digits after a plus or 00; the latter could also be a national number that has lost a digit."""
+    doubtful = bool(repairs) and repairs[-1][0] == "leading 00" and len(digits) <= _LONGEST_NATIONAL
+    reading = _international(digits, repairs)
+    if doubtful and home is None:
+        repairs.append(("short without plus", ""))
+    elif doubtful and reading.country != home:
+        repairs.append(("other country", f"read as a number of {reading.country}"))
+    return reading
+
+
+def _without_country(digits: str, repairs: list[Repair]) -> _Reading:
+    """Read digits that are not marked as international, where no country was named."""
+    if digits.startswith("0"):
+        refuse("no country", "begins with 0, so it is a national number: give its country, such as country='GB'")
+    reading = _international(digits, repairs)
+    repairs.append(("no plus" if len(digits) > _LONGEST_NATIONAL else "short without plus", ""))
+    return reading
+
+
+def _at_home(digits: str, home: str, repairs: list[Repair]) -> _Reading:
     """Choose how to read digits that may or may not begin with a country code."""
-    if home is None:
-        if digits.startswith("0"):
-            _refuse("begins with 0, so it is a national number: give its country, such as country='GB'")
-        return _international(digits, repairs)
-    reading = _reading(digits, home)
-    if reading.country:
-        repairs.extend(_changes(digits, reading))
-    elif len(digits) > _LONGEST_NATIONAL and not digits.startswith("0"):
+    try:
+        reading = _read(digits, home)
+    except Refused:
+        if len(digits) <= _LONGEST_NATIONAL or digits.startswith("0"):
+            raise
         reading = _international(digits, repairs)
-        repairs.append(f"read as a number of {reading.country}")
+        repairs.append(("other country", f"read as a number of {reading.country}"))
+        return reading
+    if digits != reading.to:
+        repairs.append(_change(digits, reading, metadata.drops_zero(home)))
     return reading
 
 
-def _international(digits: str, repairs: list[str]) -> _Reading:
+def _international(digits: str, repairs: list[Repair]) -> _Reading:
     """Read digits that begin with a country code."""
-    reading = _reading(f"+{digits}", None)
-    repairs.extend(_changes(digits, reading))
+    reading = _read(digits, None)
+    if digits != reading.to:
+        repairs.append(_change(digits, reading, drops_zero=False))
     return reading
 
 
-def _changes(digits: str, reading: _Reading) -> list[str]:
+def _change(digits: str, reading: _Reading, drops_zero: bool) -> Repair:
     """Say how the number differs from the digits that were written."""
     code = reading.code
-    prefix = digits.removesuffix(reading.national)
-    if digits == reading.to:
-        return []
+    prefix = digits.removesuffix(reading.to.removeprefix(code))
     if prefix == f"{code}0":
-        return ["removed the 0 after the country code"]
-    if prefix == digits or prefix.startswith(code):
-        return ["rewrote it in international form"]
+        return "inner zero", "removed the 0 after the country code"
+    if prefix == digits or (prefix and prefix.startswith(code)):
+        return "rewritten", "rewrote it in international form"
     if prefix.endswith(code):
-        return [f"removed the leading {prefix.removesuffix(code)}"]
-    return [f"added country code {code}"]
+        return "leading 00", f"removed the leading {prefix.removesuffix(code)}"
+    if not prefix and drops_zero:
+        return "leading zero", f"added country code {code} (the leading 0 was missing)"
+    return "country code", f"added country code {code}"
 
 
-def _reading(text: str, home: str | None) -> _Reading:
+def _read(digits: str, home: str | None) -> _Reading:
+    """Read digits as somebody in the home country would, or as those of an international number."""
+    plain = metadata.national(digits, home) if home else metadata.international(digits)
+    code, national, country = plain or _asked(digits if home else f"+{digits}", home)
+    to = code + national
+    excess = _excess(code, national)
+    if country and not excess:
+        return _Reading(to, code, country)
+    if country := reserved(to):
+        return _Reading(to, code, country)
+    raise _complaint(code, national, excess, home)
+
+
+def _asked(text: str, home: str | None) -> metadata.Reading:
+    """Ask the library, which takes longer, but knows every way of writing a number."""
     try:
         number = phonenumbers.parse(text, home)
     except phonenumbers.NumberParseException as error:
-        raise _Refused(_UNREADABLE.get(error.error_type, "not a number of any country")) from None
-    code = str(number.country_code)
-    to = code + phonenumbers.national_significant_number(number)
-    exact = _NATIONAL_DIGITS.get(code, 0)
-    excess = len(to) - len(code) - exact if exact else 0
-    country = reserved(to) or (None if excess else _country(number))
-    complaint = "" if country else _complaint(number, excess, home)
-    return _Reading(to, code, country, complaint)
+        refuse(*_UNREADABLE.get(error.error_type, ("not assigned", "not a number of any country")))
+    national = phonenumbers.national_significant_number(number)
+    return metadata.Reading(str(number.country_code), national, _country(number))
+
+
+def _excess(code: str, national: str) -> int:
+    """Count the digits that the number has too many; below zero those that are missing."""
+    exact = EXACT_LENGTHS.get(code)
+    if exact is None or not national.startswith(exact[0]):
+        return 0
+    return len(national) - exact[1]
 
 
 def _country(number: PhoneNumber) -> str | None:
@@ -292,18 +283,10 @@ def _country(number: PhoneNumber) -> str | None:
     return region if known else None
 
 
-def _complaint(number: PhoneNumber, excess: int, home: str | None) -> str:
+def _complaint(code: str, national: str, excess: int, home: str | None) -> Refused:
     """Say what is wrong with a number that can be read but does not exist."""
-    length = phonenumbers.is_possible_number_for_type_with_reason(number, PhoneNumberType.MOBILE)
-    size = ""
-    if excess > 0 or length == ValidationResult.TOO_LONG:
-        size = "too long"
-    elif excess < 0 or length == ValidationResult.TOO_SHORT:
-        size = "too short"
-    if home is None or phonenumbers.country_code_for_region(home) != number.country_code:
-        return size or "not a number of any country"
-    return f"{size} for a mobile number of {home}" if size else f"not a number of {home}"
-
-
-def _refuse(reason: str) -> NoReturn:
-    raise _Refused(reason)
+    size = ("too long" if excess > 0 else "too short") if excess else metadata.mobile_size(code, national)
+    kind = size or "not assigned"
+    if home is None or str(phonenumbers.country_code_for_region(home)) != code:
+        return Refused(kind, size or "not a number of any country")
+    return Refused(kind, f"{size} for a mobile number of {home}" if size else f"not a number of {home}")

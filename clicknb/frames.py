@@ -83,6 +83,8 @@ PLAN: Schema = {
     "read_as": "str",
     "repair": "str",
     "problem": "str",
+    "sure": _SURE,
+    "kind": "str",
     "text": "str",
     "encoding": _ENCODING,
     "parts": "Int16",

@@ -25,7 +25,7 @@ _SAMPLE = 3
 
 def text(plan: Plan) -> str:
     """Write a plan as lines of text."""
-    return display.lines(f"Plan {plan.name}", [*_facts(plan), *_warned(plan)], _note(plan))
+    return display.lines(f"Plan {plan.name}", [*facts(plan), *_warned(plan)], _note(plan))
 
 
 def html(plan: Plan) -> str:
@@ -33,7 +33,7 @@ def html(plan: Plan) -> str:
     rows = plan.to_send
     longest = rows.sort_values("parts", ascending=False, kind="stable").head(_SAMPLE)
     sample = longest[["to", "country", "text", "encoding", "parts", "credits_low"]]
-    return display.panel(f"Plan {plan.name}", [*_facts(plan), *_warned(plan)], _note(plan), sample)
+    return display.panel(f"Plan {plan.name}", [*facts(plan), *_warned(plan)], _note(plan), sample)
 
 
 def countries(rows: pd.DataFrame) -> pd.DataFrame:
@@ -59,6 +59,8 @@ def _warned(plan: Plan) -> list[tuple[str, str]]:
 def _looks(plan: Plan) -> Iterator[str]:
     rows, options = plan.to_send, plan.options
     yield _over(plan)
+    if guesses := int((rows["sure"] == "guess").sum()):
+        yield f"{guesses:,} numbers could be read in another way too: see plan.doctor()."
     yield _dear(plan)
     yield _odd(plan)
     if len(rows) and not options.sender:
@@ -119,28 +121,29 @@ def _over(plan: Plan) -> str:
     return ""
 
 
-def _facts(plan: Plan) -> list[tuple[str, str]]:
+def facts(plan: Plan) -> list[tuple[str, str]]:
+    """Say in figures what would leave, who is left out, and what it costs."""
     rows = plan.new
     before = len(plan.to_send) - len(rows)
-    facts = [("to send", f"{len(rows):,}"), *_left_out(plan)]
+    found = [("to send", f"{len(rows):,}"), *_left_out(plan)]
     if before:
-        facts.append(("sent before", f"{before:,}"))
-    facts.append(("parts", f"{int(rows['parts'].sum()):,}"))
-    facts += _cost(rows)
+        found.append(("sent before", f"{before:,}"))
+    found.append(("parts", f"{int(rows['parts'].sum()):,}"))
+    found += _cost(rows)
     if plan.options.budget is not None:
-        facts.append(("budget", display.credits(plan.options.budget)))
+        found.append(("budget", display.credits(plan.options.budget)))
     if plan.options.variants:
         shares = rows["variant"].value_counts(sort=False)
-        facts.append(("variants", ", ".join(f"{name} {shares.get(name, 0):,}" for name in plan.options.variants)))
+        found.append(("variants", ", ".join(f"{name} {shares.get(name, 0):,}" for name in plan.options.variants)))
     if plan.options.hours is not None:
-        facts.append(("quiet hours", _hours(plan)))
+        found.append(("quiet hours", _hours(plan)))
     if plan.options.mode == "list":
-        facts.append(("requests", f"{len(rows[['text']].drop_duplicates()):,} texts, up to 300 numbers a request"))
+        found.append(("requests", f"{len(rows[['text']].drop_duplicates()):,} texts, up to 300 numbers a request"))
     if plan.balance is not None:
-        facts.append(("balance", display.credits(plan.balance)))
+        found.append(("balance", display.credits(plan.balance)))
         left = float(plan.balance) - float(rows["credits_low"].sum())
-        facts.append(("balance after", f"at most {display.credits(left)}" if left >= 0 else "not enough credit"))
-    return [*facts, ("token", plan.token)]
+        found.append(("balance after", f"at most {display.credits(left)}" if left >= 0 else "not enough credit"))
+    return [*found, ("token", plan.token)]
 
 
 def _hours(plan: Plan) -> str:

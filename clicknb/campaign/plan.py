@@ -23,6 +23,8 @@ from clicknb.errors import AlreadySent, CampaignError, ConfirmationNeeded, Conte
 from clicknb.gateway.parameters import SendOptions, encode
 from clicknb.messages import autopsy, lint, substitution
 from clicknb.messages.autopsy import Saving
+from clicknb.messages.recipients import doctor
+from clicknb.messages.report import DoctorReport, doctor_report
 from clicknb.messages.template import Template
 
 if TYPE_CHECKING:
@@ -226,6 +228,11 @@ class Plan:
         """Every text that ``substitute=True`` changed, before and after (``clicknb.frames.DIFF``)."""
         written = self._written[self._frame["problem"].isna()]
         return substitution.diff(written if self.options.substitute else written.head(0))
+
+    def doctor(self) -> DoctorReport:
+        """Put into words what was read, repaired and refused among the numbers; see ``clicknb.doctor_report``."""
+        options = self.options
+        return doctor_report(doctor(self.people, to=options.to, country=options.country, refuse=options.refuse))
 
     def lint(self) -> pd.DataFrame:
         """Look over the texts as a careful colleague would, the gravest findings first (``clicknb.frames.LINT``)."""

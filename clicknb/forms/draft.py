@@ -15,7 +15,8 @@ from typing import Any
 import pandas as pd
 
 from clicknb.account import Account
-from clicknb.campaign.plan import FARTHEST, MOST_PARTS, Plan
+from clicknb.campaign.options import MOST_PARTS
+from clicknb.campaign.plan import FARTHEST, Plan
 from clicknb.checks import refuse
 from clicknb.errors import AlreadySent, CampaignStopped, InvalidInput
 from clicknb.forms import code

@@ -350,7 +350,7 @@ def test_the_repr_says_what_would_leave_what_it_costs_and_what_to_look_at(live):
     shown = repr(made)
     for part in ("to send", "- suppressed", "- has letters in it", "No sender ID", "more than its budget", made.token):
         assert part in shown
-    assert "1 numbers are reserved for tests" in shown
+    assert "1 number reserved for tests" in shown
     assert "447700900001" not in shown
     assert "North America" not in shown
     assert "North America" in repr(plan(live, people(1).assign(mobile="12125550100")))

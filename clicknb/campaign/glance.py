@@ -60,7 +60,7 @@ def _looks(plan: Plan) -> Iterator[str]:
     rows, options = plan.to_send, plan.options
     yield _over(plan)
     if guesses := int((rows["sure"] == "guess").sum()):
-        yield f"{guesses:,} numbers could be read in another way too: see plan.doctor()."
+        yield f"{_many(guesses, 'number')} could be read in another way too: see plan.doctor()."
     yield _dear(plan)
     yield _odd(plan)
     if len(rows) and not options.sender:
@@ -68,13 +68,13 @@ def _looks(plan: Plan) -> Iterator[str]:
     northern = int(rows["to"].str.startswith("1").sum())
     if northern and not options.sender.isdecimal():
         yield (
-            f"{northern:,} numbers are in North America (+1), where networks block what does not come from a two-way "
-            "number that is registered with them: give that number as sender."
+            f"{_many(northern, 'number')} in North America (+1): networks there block what does not come from a "
+            "two-way number that is registered with them, so give that number as sender."
         )
     if options.hours is None:
         yield from _unasked(rows)
     if plan.live and (tests := sum(reserved(to) is not None for to in rows["to"])):
-        yield f"{tests:,} numbers are reserved for tests and belong to nobody, but cost money on this account."
+        yield f"{_many(tests, 'number')} reserved for tests: they belong to nobody, but cost money on this account."
 
 
 def _dear(plan: Plan) -> str:
@@ -82,11 +82,13 @@ def _dear(plan: Plan) -> str:
     found = plan.saving
     if not found.parts_added:
         return ""
-    said = f"{found.rows:,} texts have characters that force Unicode, which adds {found.parts_added:,} parts"
+    said = (
+        f"{_many(found.rows, 'text')} with characters that force Unicode, which adds {_many(found.parts_added, 'part')}"
+    )
     if not found.parts_saved:
         return f"{said}; see plan.autopsy()."
     credits = f" and {display.credits(found.credits_saved)}" if found.credits_saved else ""
-    return f"{said}; substitute=True would save {found.parts_saved:,} parts{credits}, see plan.autopsy()."
+    return f"{said}; substitute=True would save {_many(found.parts_saved, 'part')}{credits}, see plan.autopsy()."
 
 
 def _odd(plan: Plan) -> str:
@@ -106,7 +108,7 @@ def _unasked(rows: pd.DataFrame) -> Iterator[str]:
     for country, name in lawful.items():
         count = int((rows["country"] == country).sum())
         yield (
-            f"{count:,} numbers are in {country}, whose law limits the hours of advertising: "
+            f"{_many(count, 'number')} in {country}, whose law limits the hours of advertising: "
             f'hours="{name}" keeps to it.'
         )
 
@@ -179,6 +181,10 @@ def _cost(rows: pd.DataFrame) -> list[tuple[str, str]]:
     if len(priced) < len(rows):
         facts.append(("without a price", f"{len(rows) - len(priced):,}"))
     return facts
+
+
+def _many(count: int, thing: str) -> str:
+    return f"{count:,} {thing}{'s' if count != 1 else ''}"
 
 
 def _note(plan: Plan) -> str:

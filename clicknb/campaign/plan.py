@@ -94,7 +94,7 @@ class Plan:
 
     @cached_property
     def _keys(self) -> list[str]:
-        return _keys(self.to_send["to"].tolist())
+        return [key for key in self._all_keys if not key.startswith("skipped ")]
 
     @cached_property
     def token(self) -> str:
@@ -198,7 +198,7 @@ class Plan:
         if campaign_id is None:
             return frames.build(frames.SENDS, self._frame, self._frame.index)
         table = record.joined(self._service.ledger, campaign_id).set_index("key")
-        return frames.build(frames.SENDS, table.reindex(self._all_keys()), self._frame.index)
+        return frames.build(frames.SENDS, table.reindex(self._all_keys), self._frame.index)
 
     def send_one(self, *, since: datetime, again: bool) -> pd.DataFrame:
         """Send the only row of this plan, unless the same message was sent since a time; see ``Account.send``."""
@@ -261,6 +261,8 @@ class Plan:
 
     def _refuse_changes(self, recorded: Mapping[str, Recorded]) -> None:
         """Refuse rows that the campaign holds with another content, or that were cancelled in it."""
+        if not recorded:
+            return
         texts = zip(self.to_send.index, self._keys, self.to_send["text"].tolist(), strict=True)
         known = [(label, recorded[key], text) for label, key, text in texts if key in recorded]
         if cancelled := sum(row.state == "skipped" for _, row, _ in known):
@@ -280,6 +282,7 @@ class Plan:
             )
             raise ContentChanged(message)
 
+    @cached_property
     def _all_keys(self) -> list[str]:
         """Make the key of every row: of those to send the number, of those left out what was read."""
         rows = self._frame.reset_index(drop=True)
@@ -289,7 +292,7 @@ class Plan:
         """Write the rows as the ledger keeps them, column by column: those to send, and those left out and why."""
         frame, count = self._frame, len(self._frame)
         return {
-            "key": self._all_keys(),
+            "key": self._all_keys,
             "ordinal": frame["row"].tolist(),
             "label": [record.label(value) for value in frame.index],
             "sender": [self._options.sender] * count,

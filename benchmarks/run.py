@@ -21,7 +21,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.clients import ALONE, BY_LIST, CLIENTS, CONNECTIONS, SLOW, Job
+from benchmarks import share
+from benchmarks.clients import ALONE, BY_LIST, CLIENTS, CONNECTIONS, Job
 
 HERE = Path(__file__).parent
 KINDS = {
@@ -80,8 +81,6 @@ def size(name: str, kind: str, latency: float, factor: float) -> int:
         messages = 6000
     elif name in ALONE:
         messages = 20 if latency else 400
-    elif name in SLOW:
-        messages = 400
     else:
         messages = 1280 if latency else 3000
     return int(messages * factor)
@@ -192,6 +191,9 @@ def main() -> None:
             everything[kind, latency] = measure(kind, latency, rounds, factor)
             pieces.append(table(kind, latency, everything[kind, latency]))
             print(pieces[-1], flush=True)
+    with gateway(0.0) as place:
+        pieces.append(share.table(place.url, rounds))
+    print(pieces[-1], flush=True)
     sizes = [1000, 10_000, 100_000] if options.long else [1000, 10_000]
     pieces.append("**One campaign, from table to record, 0 ms latency**\n\n" + growth(sizes))
     print(pieces[-1], flush=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import re
+import textwrap
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -37,6 +38,10 @@ _TEXT = frozenset({"text", "message", "body"})
 
 _STRANGER = 9
 """Digits in a row that make an unnamed cell look like a phone number."""
+
+_WIDTH = 98
+_NARROWEST = 40
+"""Columns of a summary as plain text, and of its values at least."""
 
 _ROUNDING = 1e-9  # what floats may be off
 
@@ -311,8 +316,15 @@ def lines(title: str, rows: Sequence[tuple[str, str]], note: str = "") -> str:
       unknown   0
     """
     width = max((len(name) for name, _ in rows), default=0)
-    facts = [f"  {name:<{width}}  {value}".rstrip() for name, value in rows]
-    return "\n".join(_plain(line) for line in [title, *facts, *([note] if note else [])])
+    facts = [_wrapped(f"  {name:<{width}}  ", _plain(value)) for name, value in rows]
+    return "\n".join([_plain(title), *facts, *([_wrapped("", _plain(note))] if note else [])])
+
+
+def _wrapped(head: str, text: str) -> str:
+    """Write a text behind a head, in lines of a width that terminals have."""
+    room = max(_WIDTH - len(head), _NARROWEST)
+    lines = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False) or [""]
+    return "\n".join([_plain(head) + lines[0], *(" " * len(head) + line for line in lines[1:])]).rstrip()
 
 
 def table(frame: pd.DataFrame, max_rows: int = 10) -> str:

@@ -348,7 +348,14 @@ def test_the_repr_says_what_would_leave_what_it_costs_and_what_to_look_at(live):
     live.suppress("14165550100")
     made = plan(live, frame, budget=0.1)
     shown = repr(made)
-    for part in ("to send", "- suppressed", "- has letters in it", "No sender ID", "more than its budget", made.token):
+    for part in (
+        "to send",
+        "1 × suppressed",
+        "1 × has letters in it",
+        "No sender ID",
+        "more than its budget",
+        made.token,
+    ):
         assert part in shown
     assert "1 number reserved for tests" in shown
     assert "447700900001" not in shown

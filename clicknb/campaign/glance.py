@@ -25,7 +25,9 @@ _SAMPLE = 3
 
 def text(plan: Plan) -> str:
     """Write a plan as lines of text."""
-    return display.lines(f"Plan {plan.name}", [*facts(plan), *_warned(plan)], _note(plan))
+    head = display.lines(f"Plan {plan.name}", facts(plan))
+    looks = [("-", warning) for warning in plan.warnings]
+    return f"{head}\n{display.lines('Look at', looks, _note(plan)) if looks else display.lines(_note(plan), [])}"
 
 
 def html(plan: Plan) -> str:
@@ -163,8 +165,12 @@ def _left_out(plan: Plan) -> list[tuple[str, str]]:
     problems = plan.frame["problem"].dropna()
     duplicate = problems.str.startswith("duplicate")
     reasons = problems[~duplicate].str.replace(_DETAIL, "", regex=True).value_counts(sort=True)
-    shown = [(f"- {reason}", f"{count:,}") for reason, count in reasons.head(_REASONS).items()]
-    return [("refused", f"{(~duplicate).sum():,}"), *shown, ("duplicates", f"{duplicate.sum():,}")]
+    found = [("refused", f"{(~duplicate).sum():,}")]
+    if len(reasons):
+        more = [f"{len(reasons) - _REASONS:,} more reasons"] if len(reasons) > _REASONS else []
+        said = [f"{count:,} × {reason}" for reason, count in reasons.head(_REASONS).items()]
+        found.append(("- why", "; ".join([*said, *more])))
+    return [*found, ("duplicates", f"{duplicate.sum():,}")]
 
 
 def _cost(rows: pd.DataFrame) -> list[tuple[str, str]]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from itertools import repeat
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -128,25 +129,26 @@ class Ledger(Store):
 
     # rows
 
-    def add(self, campaign_id: str, new: Sequence[Mapping[str, Any]]) -> None:
-        """Record rows. Those whose key is there already keep their content and take the new place and label.
+    def add(self, campaign_id: str, new: Mapping[str, Sequence[Any]]) -> None:
+        """Record rows, given column by column, with all columns that ``schema.PLANNED`` names.
 
-        What was left out under a label that comes again is forgotten: the new row says what holds for it now.
+        Those whose key is there already keep their content and take the new place and label. What was left out under a
+        label that comes again is forgotten: the new row says what holds for it now.
         """
-        if not new:
-            return
         left_out = sa.select(rows.c.id, rows.c.label).where(
             rows.c.campaign_id == campaign_id, rows.c.key.startswith("skipped ")
         )
-        labels = {row["label"] for row in new}
-        planned, content = itemgetter(*schema.PLANNED), itemgetter(*schema.CONTENT)
-        values = [(campaign_id, schema.seal(campaign_id, content(row)), *planned(row)) for row in new]
+        labels = set(new["label"])
+        contents = zip(*(new[name] for name in schema.CONTENT), strict=True)
+        seals = [schema.seal(campaign_id, content) for content in contents]
+        values = list(zip(repeat(campaign_id), seals, *(new[name] for name in schema.PLANNED), strict=False))
         with self._writing() as connection:
             _refuse_if_purged(connection, campaign_id)
             stale = [{"stale": row_id} for row_id, label in connection.execute(left_out).all() if label in labels]
             if stale:
                 connection.execute(sa.delete(rows).where(rows.c.id == sa.bindparam("stale")), stale)
-            connection.exec_driver_sql(schema.RECORD, values)
+            if values:
+                connection.exec_driver_sql(schema.RECORD, values)
 
     def recorded(self, campaign_id: str) -> dict[str, Recorded]:
         """Read what each row says and where it stands, by its key; rows that a plan left out are not in it."""

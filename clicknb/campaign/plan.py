@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property, partial
@@ -95,7 +96,7 @@ class Plan:
 
     @cached_property
     def _keys(self) -> list[str]:
-        return row_keys(self.to_send["to"])
+        return [key for key in self._all_keys if not key.startswith("skipped ")]
 
     @cached_property
     def token(self) -> str:
@@ -304,13 +305,13 @@ class Plan:
         if campaign_id is None:
             return frames.build(frames.SENDS, self._frame, self._frame.index)
         table = record.joined(self._service.ledger, campaign_id).set_index("key")
-        return frames.build(frames.SENDS, table.reindex(self._all_keys()), self._frame.index)
+        return frames.build(frames.SENDS, table.reindex(self._all_keys), self._frame.index)
 
     def send_one(self, *, since: datetime, again: bool) -> pd.DataFrame:
         """Send the only row of this plan, unless the same message was sent since a time; see ``Account.send``."""
         ledger = self._service.ledger
         campaign_id = self._open()
-        (row,) = self._records(self._wire_options(None))
+        row = {name: value for name, (value,) in self._records(self._wire_options(None)).items()}
         row_id, state = ledger.claim(campaign_id, row, since, again=again)
         if state == "planned":
             execute_one(self._service, self.name, campaign_id, row_id)
@@ -361,6 +362,8 @@ class Plan:
 
     def _refuse_changes(self, recorded: Mapping[str, Recorded]) -> None:
         """Refuse rows that the campaign holds with another content, or that were cancelled in it."""
+        if not recorded:
+            return
         texts = zip(self.to_send.index, self._keys, self.to_send["text"].tolist(), strict=True)
         known = [(label, recorded[key], text) for label, key, text in texts if key in recorded]
         if cancelled := sum(row.state == "skipped" for _, row, _ in known):
@@ -380,22 +383,26 @@ class Plan:
             )
             raise ContentChanged(message)
 
+    @cached_property
     def _all_keys(self) -> list[str]:
         """Make the key of every row: of those to send the number, of those left out what was read."""
         rows = self._frame.reset_index(drop=True)
-        return row_keys(rows["to"].where(rows["problem"].isna(), "skipped " + rows["read_as"].fillna("")))
+        return row_keys(rows["to"].where(rows["problem"].isna(), "skipped " + rows["read_as"].fillna("")).tolist())
 
-    def _records(self, options: str) -> list[dict[str, Any]]:
-        """Write the rows as the ledger keeps them: those to send, and those left out with the reason."""
-        table = self._frame.reset_index(drop=True).rename(columns={"row": "ordinal", "problem": "skipped"})
-        table["label"] = [record.label(value) for value in self._frame.index]
-        table["sender"] = self.options.sender
-        table["options"] = options
-        table["estimated"] = [micro_credits(credits) for credits in table["credits_low"].tolist()]
-        table["key"] = self._all_keys()
-        table["zone"] = self._zones.to_numpy() if self._zones is not None else None
-        columns = (table[name].astype("object").where(table[name].notna(), None).tolist() for name in _RECORDED)
-        return [dict(zip(_RECORDED, row, strict=True)) for row in zip(*columns, strict=True)]
+    def _records(self, options: str) -> dict[str, list[Any]]:
+        """Write the rows as the ledger keeps them, column by column: those to send, and those left out and why."""
+        frame, count = self._frame, len(self._frame)
+        return {
+            "key": self._all_keys,
+            "ordinal": frame["row"].tolist(),
+            "label": [record.label(value) for value in frame.index],
+            "sender": [self.options.sender] * count,
+            "options": [options] * count,
+            "estimated": [micro_credits(credits) for credits in frame["credits_low"].tolist()],
+            "skipped": _values(frame["problem"]),
+            "zone": [None] * count if self._zones is None else _values(self._zones),
+            **{name: _values(frame[name]) for name in ("to", "country", "text", "encoding", "parts", "variant")},
+        }
 
     # what it says at a glance
 
@@ -427,25 +434,16 @@ class Plan:
 _NAMED = 10
 """How many rows an error names."""
 
-_RECORDED = (
-    "key",
-    "ordinal",
-    "label",
-    "to",
-    "country",
-    "sender",
-    "text",
-    "encoding",
-    "parts",
-    "estimated",
-    "variant",
-    "options",
-    "skipped",
-    "zone",
-)
+
+def _values(column: pd.Series[Any]) -> list[Any]:
+    return column.astype("object").where(column.notna(), None).tolist()
 
 
-def row_keys(values: pd.Series[Any]) -> list[str]:
+def row_keys(values: Iterable[str]) -> list[str]:
     """Make row keys: the value and which occurrence of it this is."""
-    numbers = values.groupby(values).cumcount() + 1
-    return [f"{value}#{number}" for value, number in zip(values.tolist(), numbers.tolist(), strict=True)]
+    seen: Counter[str] = Counter()
+    keys = []
+    for value in values:
+        seen[value] += 1
+        keys.append(f"{value}#{seen[value]}")
+    return keys

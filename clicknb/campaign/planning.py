@@ -85,7 +85,7 @@ def _shares(service: Service, plan: pd.DataFrame, options: Options) -> list[tupl
     rows = plan[plan["problem"].isna()]
     campaign_id = service.ledger.campaign_id(options.name)
     recorded = {} if campaign_id is None else service.ledger.variants(campaign_id)
-    keys = row_keys(rows["to"])
+    keys = row_keys(rows["to"].tolist())
     dealt = variants.assign(keys, list(options.variants), seed=options.seed, recorded=recorded)
     given = pd.Series([dealt[key] for key in keys], rows.index, dtype="str")
     plan["variant"] = given.reindex(plan.index)

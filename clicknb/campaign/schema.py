@@ -111,13 +111,16 @@ attempts = sa.Table(
     sa.Column("state", sa.Text, sa.CheckConstraint(f"state IN {_ATTEMPT_STATES}"), nullable=False),
     _time("submitted_at", nullable=False),
     _time("answered_at"),
-    sa.Column("apimsgid", sa.Text, index=True),
+    sa.Column("apimsgid", sa.Text),
     sa.Column("error_code", sa.Text),
     sa.Column("error", sa.Text),
     _time("checked_at"),
     sa.Column("decision", sa.Text),
     sqlite_strict=True,
+    sqlite_with_rowid=False,
 )
+
+sa.Index("ix_attempts_apimsgid", attempts.c.apimsgid, sqlite_where=attempts.c.apimsgid.is_not(None))
 
 events = sa.Table(
     "events",

@@ -44,8 +44,10 @@ LONGEST_PAUSE = 60.0
 LONGEST_NAP = 30.0
 """Seconds after which a sender that waits for the right hour looks whether it was stopped."""
 
-AT_ONCE = 1000
-"""Messages after which a commit is not made larger, so that their requests travel while the next ones are written."""
+REQUESTS_AT_ONCE = 32
+MESSAGES_AT_ONCE = 1000
+"""How much leaves after one commit: so these requests travel while the next ones are recorded, and their answers do
+not all come at the same moment."""
 
 Batch = tuple[Message, ...]
 """Messages that share a request: one in the mode "each", up to 300 of the same text in the mode "list"."""
@@ -233,8 +235,8 @@ class Sender:
         session = self._authenticated()
         now = self._service.clock.now()
         departing: list[_Flight] = []
-        leaving = 0
-        while session and self._queue and len(departing) < free and leaving < AT_ONCE:
+        leaving, most = 0, min(free, REQUESTS_AT_ONCE)
+        while session and self._queue and len(departing) < most and leaving < MESSAGES_AT_ONCE:
             if not self._pace.take_all(len(self._queue[0])):
                 break
             messages = self._queue.popleft()

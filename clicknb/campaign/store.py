@@ -22,6 +22,9 @@ from clicknb.errors import LedgerError
 PATIENCE = 10.0
 """Seconds to wait while another program writes."""
 
+CACHE = 16_384
+"""Kilobytes of the file that a connection keeps in memory: the pages that one commit touches, even in a long list."""
+
 _HEADER = 100
 """Bytes that every SQLite file has."""
 
@@ -228,6 +231,7 @@ def _engine(path: Path | None) -> sa.Engine:
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA secure_delete = ON")  # what is purged is overwritten
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA cache_size = {-CACHE}")
         (application,), (pages,) = (
             connection.execute(f"PRAGMA {name}").fetchone() for name in ("application_id", "page_count")
         )

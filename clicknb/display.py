@@ -274,7 +274,7 @@ _CELL = "padding:2px 8px;border:0;border-bottom:1px solid var(--jp-border-color2
 _PLAIN = "tex2jax_ignore mathjax_ignore"
 
 
-def panel(title: str, rows: Sequence[tuple[str, str]], note: str = "", table: pd.DataFrame | None = None) -> str:
+def panel(title: str, rows: Sequence[tuple[str, str]], note: str = "", *tables: pd.DataFrame) -> str:
     """Draw a small framed summary as HTML, for ``_repr_html_``.
 
     Parameters
@@ -285,8 +285,8 @@ def panel(title: str, rows: Sequence[tuple[str, str]], note: str = "", table: pd
         Facts, as pairs of a name and a value.
     note
         What to do next, or what is not in it.
-    table
-        A frame to show under the facts; at most ten rows of it, masked.
+    *tables
+        Frames to show under the facts; at most ten rows of each, masked.
 
     Returns
     -------
@@ -297,7 +297,7 @@ def panel(title: str, rows: Sequence[tuple[str, str]], note: str = "", table: pd
         f'<dt style="{_QUIET};{_NAME}">{_safe(name)}</dt><dd style="{_VALUE}">{_safe(value)}</dd>'
         for name, value in rows
     )
-    under = _table(table) if table is not None else ""
+    under = "".join(map(table, tables))
     last = f'<div style="{_QUIET};margin-top:4px">{_safe(note)}</div>' if note else ""
     return (
         f'<div class="{_PLAIN}" style="{_PANEL}"><div style="{_TITLE}">{_safe(title)}</div>'
@@ -355,9 +355,6 @@ def table(frame: pd.DataFrame, max_rows: int = 10) -> str:
         f'<table style="border-collapse:collapse;font-size:12px;margin:0"><thead>{_row("th", head, numeric)}</thead>'
         f"<tbody>{''.join(_row('td', cells, numeric) for cells in body)}</tbody></table>{more}</div>"
     )
-
-
-_table = table  # `panel` has a parameter of that name
 
 
 def _row(tag: str, cells: Sequence[str], numeric: Sequence[bool]) -> str:

@@ -35,7 +35,14 @@ def html(plan: Plan) -> str:
     rows = plan.to_send
     longest = rows.sort_values("parts", ascending=False, kind="stable").head(_SAMPLE)
     sample = longest[["to", "country", "text", "encoding", "parts", "credits_low"]]
-    return display.panel(f"Plan {plan.name}", [*facts(plan), *_warned(plan)], _note(plan), sample)
+    several = plan.countries.dropna(axis="columns", how="all")
+    return display.panel(
+        f"Plan {plan.name}",
+        [*facts(plan), *_warned(plan)],
+        _note(plan),
+        *([several] if len(several) > 1 else []),
+        sample,
+    )
 
 
 def countries(rows: pd.DataFrame) -> pd.DataFrame:

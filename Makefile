@@ -47,7 +47,7 @@ bench: $(VENV)/ready ## measure rates and growth (LONG=--long: numbers to quote,
 
 lock: $(VENV)/ready ## pin what pyproject.toml asks for, here and for Binder (UPGRADE=--upgrade: newest)
 	$(UV_COMPILE) --universal --python-version 3.11 --group dev -o requirements.lock
-	$(UV_COMPILE) --python-version 3.12 --python-platform x86_64-unknown-linux-gnu --extra excel --extra hours \
+	$(UV_COMPILE) --python-version 3.12 --python-platform x86_64-unknown-linux-gnu --extra excel --extra hours --group binder \
 		--constraint requirements.lock -o binder/requirements.txt
 
 clean: ## remove the environment and the caches

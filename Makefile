@@ -42,7 +42,7 @@ lint: $(VENV)/ready ## check style and types
 notebooks: $(VENV)/ready ## run the notebooks and write their outputs
 	$(BIN)/python tools/refresh_notebooks.py
 
-bench: $(VENV)/ready ## measure rates and growth (LONG=--long: numbers to quote, KEEP=--keep: write them down)
+bench: $(VENV)/ready ## measure rates, texts, numbers and growth (LONG=--long: numbers to quote, KEEP=--keep: write them down)
 	$(BIN)/python -m benchmarks.run $(LONG) $(KEEP)
 
 lock: $(VENV)/ready ## pin what pyproject.toml asks for, here and for Binder (UPGRADE=--upgrade: newest)

@@ -108,17 +108,20 @@ def table(rates: dict[str, float]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def report(rounds: int) -> str:
+    texts = realistic(100_000)
+    work = partial(autopsy, texts, prices=pd.Series(0.8, texts.index))
+    seconds = statistics.median(timed(work)[0] for _ in range(rounds))
+    return f"{table(measure(rounds))}\nThe autopsy of {len(texts):,} such texts, with prices: {seconds:.2f} s.\n"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--long", action="store_true", help="more rounds")
     rounds = 9 if parser.parse_args().long else 3
     os.sched_setaffinity(0, CORES[:1])
     print(f"{machine()}; medians of {rounds} rounds in turns.\n")
-    print(table(measure(rounds)))
-    texts = realistic(100_000)
-    work = partial(autopsy, texts, prices=pd.Series(0.8, texts.index))
-    seconds = statistics.median(timed(work)[0] for _ in range(rounds))
-    print(f"The autopsy of {len(texts):,} such texts, with prices: {seconds:.2f} s.\n")
+    print(report(rounds))
 
 
 if __name__ == "__main__":

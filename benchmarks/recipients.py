@@ -1,6 +1,6 @@
 """Measures how fast numbers are read, beside ``phonenumbers`` alone, and compares what both say of each.
 
-``python -m benchmarks.numbers`` prints a table; ``--rows`` says how many numbers. They are drawn at random from the
+``python -m benchmarks.recipients`` prints a table; ``--rows`` says how many numbers. They are drawn at random from the
 patterns of the home country and of others; nobody is meant.
 """
 
@@ -115,32 +115,36 @@ def difference(known: str | None, verdict: Verdict) -> str:
     return f"only clicknb reads it: {verdict.kind}" if known is None else f"another number: {verdict.kind}"
 
 
+MIXES = {"mixed": HOME_WAYS + FOREIGN_WAYS + DAMAGES, "home numbers only": HOME_WAYS[:3], "damages only": DAMAGES}
+CASES = (("ZA", "mixed"), ("GB", "mixed"), ("US", "mixed"), ("ZA", "home numbers only"), ("ZA", "damages only"))
+
+
+def report(rows: int, rounds: int) -> str:
+    lines = [
+        f"**{rows:,} different numbers**, one core\n",
+        "| numbers | home | phonenumbers alone, 1/s | normalise, 1/s | times | cn.doctor, 1/s | times |",
+        "|---|---|---:|---:|---:|---:|---:|",
+    ]
+    differences = {}
+    for home, mix in CASES:
+        texts = cells(rows, home, MIXES[mix])
+        spent, differences[home, mix] = measure(texts, home, rounds)
+        alone, ours, whole = (rows / spent[name] for name in ("phonenumbers", "normalise", "cn.doctor"))
+        rates = f"{alone:,.0f} | {ours:,.0f} | {ours / alone:.1f} | {whole:,.0f} | {whole / alone:.1f}"
+        lines.append(f"| {mix} | {home} | {rates} |")
+    lines += ["", "| numbers | home | verdict | numbers |", "|---|---|---|---:|"]
+    for (home, mix), counts in differences.items():
+        lines += [f"| {mix} | {home} | {what} | {count:,} |" for what, count in counts.most_common()]
+    return "\n".join(lines) + "\n"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    mixes = {"mixed": HOME_WAYS + FOREIGN_WAYS + DAMAGES, "home numbers only": HOME_WAYS[:3], "damages only": DAMAGES}
-    print(f"{machine()}; {options.rows:,} different numbers; medians of {options.rounds} rounds in turns.\n")
-    print("| numbers | home | phonenumbers alone, 1/s | normalise, 1/s | times | cn.doctor, 1/s | times |")
-    print("|---|---|---:|---:|---:|---:|---:|")
-    differences = {}
-    for home, mix in [
-        ("ZA", "mixed"),
-        ("GB", "mixed"),
-        ("US", "mixed"),
-        ("ZA", "home numbers only"),
-        ("ZA", "damages only"),
-    ]:
-        texts = cells(options.rows, home, mixes[mix])
-        spent, differences[home, mix] = measure(texts, home, options.rounds)
-        alone, ours, whole = (options.rows / spent[name] for name in ("phonenumbers", "normalise", "cn.doctor"))
-        rates = f"{alone:,.0f} | {ours:,.0f} | {ours / alone:.1f} | {whole:,.0f} | {whole / alone:.1f}"
-        print(f"| {mix} | {home} | {rates} |", flush=True)
-    print("\n| numbers | home | verdict | numbers |\n|---|---|---|---:|")
-    for (home, mix), counts in differences.items():
-        for what, count in counts.most_common():
-            print(f"| {mix} | {home} | {what} | {count:,} |")
+    print(f"{machine()}; medians of {options.rounds} rounds in turns.\n")
+    print(report(options.rows, options.rounds))
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ _LOOPBACK = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?", re.IGNORECASE
 _LONGEST_LINE = 2**16  # 300 recipients and 35 parts of Unicode text by GET
 _SLOW = 2.0
 _PIECE = 5
+_TURNS = 5  # of the loop; making or closing a connection takes three
 
 
 def serve(gateway: Gateway, *, port: int = 0, speed: float = 1.0, start: datetime | None = None) -> Server:
@@ -125,7 +126,11 @@ class Server:
             bound.set_result(runner.addresses[0][1])
             await self._stop.wait()
         finally:
+            for site in runner.sites.copy():
+                await site.stop()
+            await _settled()  # whoever was let in at the last moment is there before all are sent away
             await runner.cleanup()
+            await _settled()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         path, _, query = request.raw_path.partition("?")
@@ -166,6 +171,12 @@ class Server:
         except (KeyError, ValueError, OverflowError):
             return _plain(page(400, "Bad Request"))
         return web.json_response({"now": self.now().isoformat()})
+
+
+async def _settled() -> None:
+    """Let the loop finish what is due, such as connections that are being made or closed."""
+    for _ in range(_TURNS):
+        await asyncio.sleep(0)
 
 
 def _row(message: Message, now: datetime) -> dict[str, str | int]:

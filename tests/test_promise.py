@@ -285,9 +285,10 @@ class Life(RuleBasedStateMachine):
                 climsgid, was = self.seen[row, number]
                 assert entry["climsgid"] == climsgid
                 assert entry["state"] in MOVES.get(was, {was}), (was, entry["state"])
-            elif number > 1:
-                was = self.seen.get((row, number - 1), ("", "returned"))[1]
-                assert attempts[row, number - 1]["state"] == "returned" or was in self.resent
+            elif number > 1:  # a row in doubt stays so when it is sent again and that is refused
+                before = {self.seen.get((row, earlier), ("", "returned"))[1] for earlier in range(1, number)}
+                assert "accepted" not in before
+                assert attempts[row, number - 1]["state"] == "returned" or before & self.resent
         self.seen = {place: (entry["climsgid"], entry["state"]) for place, entry in attempts.items()}
         self.resent = set()
         self.broken = False

@@ -71,7 +71,8 @@ class Campaign(Form):
         self.recipe = Recipe() if plan is None else Recipe.of(plan)
         self.checked: Checked | None = None
         self.campaign: Sent | None = None
-        self._filling = False
+        self._filling = self._leaving = False
+        self._token = ""
         super().__init__(self.account, background=background)
         self.chooser = Chooser(self, self._choose, people if plan is None else plan.people)
         self.texts = Texts(self, self._write)
@@ -179,9 +180,9 @@ class Campaign(Form):
         """Write a recipe into the controls."""
         self._filling = True
         self.texts.write(recipe.texts)
-        for name in ("to", "country", "name", "sender", "max_parts", "budget", "substitute", "hours", "outside"):
+        for name in ("to", "country", "name", "sender", "max_parts", "budget", "substitute", "outside", "zone", "mode"):
             getattr(self, name).value = getattr(recipe, name)
-        self.zone.value, self.mode.value = recipe.zone, recipe.mode
+        self.hours.value = recipe.hours or ""
         self._filling = False
         self.recipe = recipe
         self._write()
@@ -190,11 +191,10 @@ class Campaign(Form):
         """Read the recipe from the controls."""
         if self._filling:
             return
-        names = ("to", "country", "name", "sender", "max_parts", "budget", "substitute", "hours", "outside", "zone")
+        names = ("to", "country", "name", "sender", "max_parts", "budget", "substitute", "outside", "zone", "mode")
         given: dict[str, Any] = {name: getattr(self, name).value for name in names}
-        refuse = self.findings.refused(self.recipe.refuse)
-        texts = self.texts.read()
-        self.recipe = replace(self.recipe, texts=texts, mode=self.mode.value, refuse=refuse, **given)
+        given |= {"texts": self.texts.read(), "refuse": self.findings.refused(self.recipe.refuse)}
+        self.recipe = replace(self.recipe, hours=self.hours.value or None, **given)
         self.confirm.value = ""
 
     def _turn_over(self) -> None:
@@ -229,12 +229,16 @@ class Campaign(Form):
             return
 
         def job(task: Task) -> progress.Result:
-            self.campaign = progress.start(plan, token, background=self._background)
+            try:
+                self.campaign = progress.start(plan, token, background=self._background)
+            finally:
+                self._leaving = False
             if task.cancelled:
                 self.campaign.pause()
             return progress.watch(self.account, self.campaign, task)
 
-        self._token = token
+        self._token, self._leaving = token, True
+        self.outcome.result = None
         says = f"Recording {len(plan.to_send):,} messages before the first leaves …"
         self.run(job, self._came_out, says=says, stop=self._pause, cancel="Stop sending")
 
@@ -262,9 +266,9 @@ class Campaign(Form):
         """Show the campaign as it is now."""
         if self._filling:
             return
-        begun = self.campaign is not None
+        begun = self.campaign is not None or self._leaving
         pieces.show(self._writing, not begun)
-        self.outcome.show()
+        self.outcome.show(begun)
         problems = self.recipe.problems(self.people)
         if not begun:
             self._show_writing(problems)
@@ -336,6 +340,6 @@ def _nothing() -> None:
 
 def _hours(own: str | Hours | None) -> list[tuple[str, Any]]:
     """Write the quiet hours that can be chosen."""
-    choices: list[tuple[str, Any]] = [("at any time", None), ("in the usual hours of each country", "auto")]
+    choices: list[tuple[str, Any]] = [("at any time", ""), ("in the usual hours of each country", "auto")]
     choices += [(f"{name}: {rule.described()}", name) for name, rule in PRESETS.items()]
     return [*choices, (f"{own.name}: {own.described()}", own)] if isinstance(own, Hours) else choices

@@ -90,8 +90,8 @@ class Checked:
                 "row": [display.mask_digits(str(label)) for label in first.index],
                 "written": first["read_as"].fillna("(nothing)").map(display.mask_written).tolist(),
                 "becomes": first["to"].map(display.mask_number, na_action="ignore").fillna("left out").tolist(),
-                "why": first["problem"].fillna(first["repair"]).fillna("as written").tolist(),
                 "how sure": first["sure"].astype("object").fillna("").tolist(),
+                "why": first["problem"].fillna(first["repair"]).fillna("as written").tolist(),
             }
         )
         shown.loc[first["problem"].notna().to_numpy(), "becomes"] = "left out"

@@ -61,16 +61,17 @@ class Outcome:
         assert campaign is not None  # noqa: S101  its buttons are hidden until there is one
         return campaign
 
-    def show(self) -> None:
+    def show(self, begun: bool) -> None:
         """Show the outcome as it is now."""
         form, result = self._form, self.result
-        pieces.show(self.view, form.campaign is not None)
-        if form.campaign is None:
+        pieces.show(self.view, begun)
+        if not begun:
             return
+        name = form.recipe.name
         counts = {} if result is None else result.counts
         planned = counts.get("planned", 0)
-        self._title.value = pieces.line(f"Campaign {form.campaign.name}", strong=True)
-        self._shown.value = "" if result is None else shown.result(form.campaign.name, result)
+        self._title.value = pieces.line(f"Campaign {name}", strong=True)
+        self._shown.value = "" if result is None else shown.result(name, result)
         self._warned.value = pieces.notice(
             "note",
             f"{planned:,} messages that have not left would never be sent by this campaign, and the gateway is asked "

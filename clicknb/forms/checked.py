@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import pandas as pd
@@ -33,6 +34,10 @@ class Checked:
         What the doctor found, columns as in ``clicknb.frames.FINDINGS``.
     title : str
         The same in a sentence.
+    texts : list of str
+        What a careful colleague would say of the texts.
+    dear : pandas.DataFrame
+        The characters that force Unicode, columns as in ``clicknb.frames.AUTOPSY``.
     rows : pandas.DataFrame
         The plan, columns as in ``clicknb.frames.PLAN``.
     """
@@ -45,6 +50,8 @@ class Checked:
     countries: pd.DataFrame
     findings: pd.DataFrame
     title: str
+    texts: list[str]
+    dear: pd.DataFrame
     rows: pd.DataFrame
 
     @classmethod
@@ -52,9 +59,19 @@ class Checked:
         """Look at a plan from all sides."""
         rows = plan.frame
         report = doctor_report(rows)
-        title = str(report).splitlines()[0]
-        facts = glance.facts(plan)
-        return cls(recipe, people, plan, facts, plan.warnings, plan.countries, report.frame, title, rows)
+        return cls(
+            recipe=recipe,
+            people=people,
+            plan=plan,
+            facts=glance.facts(plan),
+            warnings=[_in_words(warning) for warning in plan.warnings if not warning.startswith("The texts: ")],
+            countries=plan.countries,
+            findings=report.frame,
+            title=str(report).splitlines()[0],
+            texts=plan.lint()["what"].tolist(),
+            dear=plan.autopsy(),
+            rows=rows,
+        )
 
     def repairs(self) -> dict[str, pd.Series]:
         """Give the finding of each kind of repair that was made, or refused as asked."""
@@ -98,6 +115,22 @@ class Checked:
         return shown, len(rows)
 
 
-def check(plan: Plan) -> Checked:
-    """Look at a plan that was made elsewhere."""
-    return Checked.of(plan, Recipe.of(plan), People.of(plan.people, "people"))
+def _in_words(warning: str) -> str:
+    """Say a warning of a plan to somebody who sees a form instead of code.
+
+    Examples
+    --------
+    >>> _in_words("It adds 20 parts; substitute=True would save 9 parts, see plan.autopsy().")
+    'It adds 20 parts; replacing them would save 9 parts, see the table below.'
+    """
+    for code, words in _CODE_IN_WORDS.items():
+        warning = re.sub(code, words, warning)
+    return warning
+
+
+_CODE_IN_WORDS = {
+    r"substitute=True": "replacing them",
+    r"see plan\.autopsy\(\)": "see the table below",
+    r"see plan\.doctor\(\)": "see the rows above",
+    r'hours="(\w+)" keeps to it': r"the hours of \1 above keep to it",
+}

@@ -36,7 +36,7 @@ class Outcome:
         self.csv = pieces.button("Save as CSV")
         self.excel = pieces.button("Save as Excel")
         self.another = pieces.button("New campaign")
-        self._title, self._shown, self._warned, self._file = (pieces.html() for _ in range(4))
+        self._shown, self._warned, self._file = (pieces.html() for _ in range(3))
         self._ask = pieces.column(self._warned, pieces.row(self.withdraw_all, self.keep))
         actions: dict[object, Callable[[], None]] = {
             self.resume: form.resume,
@@ -53,7 +53,7 @@ class Outcome:
             form.on_click(button, action)
         self._rest = pieces.row(self.resume, self.withdraw)
         self._more = pieces.row(self.track, self.settle, self.csv, self.excel, self.another)
-        self.view = pieces.column(self._title, self._shown, self._rest, self._ask, self._more, self._file)
+        self.view = pieces.column(self._shown, self._rest, self._ask, self._more, self._file)
 
     @property
     def _campaign(self) -> Sent:
@@ -70,8 +70,8 @@ class Outcome:
         name = form.recipe.name
         counts = {} if result is None else result.counts
         planned = counts.get("planned", 0)
-        self._title.value = pieces.line(f"Campaign {name}", strong=True)
-        self._shown.value = "" if result is None else shown.result(name, result)
+        title = pieces.line(f"Campaign {name}", strong=True)
+        self._shown.value = title if result is None else shown.result(name, result)
         self._warned.value = pieces.notice(
             "note",
             f"{planned:,} messages that have not left would never be sent by this campaign, and the gateway is asked "
@@ -100,16 +100,20 @@ class Outcome:
 
         self._form.run(job, self._found, says="Withdrawing what has not left …")
 
-    def _look(self, look: Callable[..., Result], says: str) -> None:
+    def _look(self, look: progress.Look, says: str) -> None:
         account, campaign = self._form.account, self._campaign
 
         def job(task: Task) -> Result:
-            return look(account, campaign, task)
+            return look(account, campaign, task, self._meanwhile)
 
         self._form.run(job, self._found, says=says, stop=_nothing, cancel="Stop asking")
 
     def _found(self, result: Result) -> None:
         self.result = result
+
+    def _meanwhile(self, result: Result) -> None:
+        self._found(result)
+        self._shown.value = shown.result(self._campaign.name, result)
 
     def _save(self, ending: str) -> None:
         self._form.run(lambda _: progress.save(self._campaign, ending), self._saved, says="Writing the file …")

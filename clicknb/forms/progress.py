@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import pandas as pd
@@ -30,6 +31,7 @@ PAUSED = "paused by the user"
 _OPEN = ("planned", "sending")
 _SPAN = 10.0  # seconds over which the rate is measured
 _FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 30.0
+_LONGEST_TRACK = timedelta(minutes=30)
 _LARGEST_LINK = 8_000_000  # bytes that a page is given in a link
 _MINUTE, _HOUR = 60, 3600
 
@@ -145,24 +147,31 @@ def _duration(seconds: float) -> str:
     return f"{seconds / _MINUTE:.0f} min" if seconds < 2 * _HOUR else f"{seconds / _HOUR:.0f} h"
 
 
-def follow(account: Account, campaign: Campaign, task: Task) -> Result:
-    """Ask until every accepted message is final, less and less often, or until somebody has seen enough."""
+Look = Callable[[Account, Campaign, Task, Callable[[Result], None]], Result]
+"""Asks the gateway about a campaign again and again, and shows what it found meanwhile."""
+
+
+def follow(account: Account, campaign: Campaign, task: Task, show: Callable[[Result], None]) -> Result:
+    """Ask until every accepted message is final, less and less often, at most until somebody has seen enough."""
     service, pause = account._service, _FIRST_PAUSE
-    while (left := track.refresh(service, campaign._id)) and not task.cancelled:
+    end = service.clock.now() + _LONGEST_TRACK
+    while (left := track.refresh(service, campaign._id)) and not task.cancelled and service.clock.now() < end:
         total = campaign.counts.get("accepted", 0)
+        show(Result.of(campaign))
         task.progress(total - left, total, f"{total - left:,} of {total:,} accepted messages are final.")
         service.clock.sleep(pause, task.stop)
         pause = min(pause * 1.5, _LONGEST_PAUSE)
     return Result.of(campaign)
 
 
-def settle(account: Account, campaign: Campaign, task: Task) -> Result:
+def settle(account: Account, campaign: Campaign, task: Task, show: Callable[[Result], None]) -> Result:
     """Ask about what is in doubt until it is settled, or until somebody has seen enough."""
     service, pause = account._service, _LONGEST_PAUSE
     for look in range(_LOOKS):
         left = track.reconcile(service, campaign._id)
         if not left or task.cancelled or look == _LOOKS - 1:
             break
+        show(Result.of(campaign))
         task.progress(0, 1, f"{left:,} messages are still in doubt. The gateway is asked again in {pause:.0f} s.")
         service.clock.sleep(pause, task.stop)
     return Result.of(campaign)

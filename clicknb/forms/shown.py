@@ -22,17 +22,19 @@ MEANT = {
     "skipped": "Skipped: left out, or withdrawn; it is not sent.",
 }
 
-_COUNTRIES = 8
-_REASONS = 8
+_DEAR = ["character", "name", "where", "rows", "parts_added", "replacement", "parts_saved"]
+_MOST = 8
 
 
 def planned(checked: Checked) -> str:
     """Show what will leave, what it costs and what to look at first."""
     drawn = display.panel("Checked; nothing has been sent yet", checked.facts)
-    if checked.warnings:
-        drawn += pieces.notice("note", "Look at this first.\n" + "\n".join(f"– {said}" for said in checked.warnings))
+    if said := [*checked.warnings, *checked.texts]:
+        drawn += pieces.notice("note", "Look at this first.\n" + "\n".join(f"– {one}" for one in said))
+    if len(checked.dear):
+        drawn += pieces.line("Characters that force Unicode:") + pieces.table(checked.dear[_DEAR], max_rows=_MOST)
     if len(checked.countries) > 1:
-        drawn += pieces.line("By country:") + pieces.table(checked.countries, max_rows=_COUNTRIES)
+        drawn += pieces.line("By country:") + pieces.table(checked.countries, max_rows=_MOST)
     return drawn
 
 
@@ -82,7 +84,7 @@ def result(name: str, found: Result) -> str:
     meant = [words for state, words in MEANT.items() if found.counts.get(state)]
     drawn += pieces.line("\n".join(meant))
     if len(found.reasons):
-        drawn += pieces.line("Why some did not arrive:") + pieces.table(found.reasons, max_rows=_REASONS)
+        drawn += pieces.line("Those that have not arrived, and why:") + pieces.table(found.reasons, max_rows=_MOST)
     return drawn
 
 

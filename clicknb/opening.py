@@ -219,7 +219,16 @@ def connect(
         concurrency=concurrency,
         allow=allowed,
     )
-    return Account(service, f"{'LIVE account' if live else 'Test account'} of {login.user} at {url}")
+    return opened_by(service)
+
+
+def opened_by(service: Service) -> Account:
+    """Make the account of a service, such as a plan's, with the words that say which it is."""
+    address = getattr(service.gateway.transport, "base_url", None)
+    if address is None:
+        return Account(service, "Sandbox account")
+    kind = "LIVE account" if service.live else "Test account"
+    return Account(service, f"{kind} of {service.gateway.user} at {address}")
 
 
 def _exchange(url: str, connections: int) -> Exchange:

@@ -282,6 +282,17 @@ def test_a_campaign_is_found_again_in_another_account_object(tmp_path):
                 sms.campaign("other")
 
 
+def test_what_was_never_tried_and_what_is_left_out_are_counted_apart():
+    frame = pd.concat([people(1).assign(mobile="nobody"), people(40)], ignore_index=True)
+    with cn.sandbox(credits=0) as sms:
+        with pytest.raises(cn.errors.CampaignStopped, match="40 planned, 1 skipped"):
+            sms.plan(frame, to="mobile", text="Hi", name="poor").send(progress=False)
+        campaign = sms.campaign("poor")
+        assert campaign.counts == {"planned": 40, "skipped": 1}
+        assert campaign.sends["state"].value_counts()["planned"] == 40
+        assert sms.campaigns().iloc[0][["rows", "planned", "skipped"]].tolist() == [41, 40, 1]
+
+
 def test_a_kept_sandbox_goes_on_where_it_ended(tmp_path):
     with cn.sandbox(tmp_path, seed=3) as sms:
         campaign = sms.plan(people(5), to="mobile", text="Hi", name="kept").send(progress=False)

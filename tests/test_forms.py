@@ -564,14 +564,14 @@ def test_a_form_says_little_of_itself(sms):
     assert bundle["text/plain"] == "<Message form>"
     assert "application/vnd.jupyter.widget-view+json" in bundle
     assert "private" not in repr(form.view)
-    assert repr(cn.form(sms)) == "<Console: Message>"
+    assert repr(cn.form(sms)) == "<Console: Message, Campaign>"
 
 
 def test_the_console_begins_by_connecting_and_then_shows_the_others():
     console = cn.form(background=False)
     assert repr(console) == "<Console: Connect>"
     console.forms[0].open.click()
-    assert repr(console) == "<Console: Message>"
+    assert repr(console) == "<Console: Message, Campaign>"
     assert console.account.balance() == 1000
 
 

@@ -10,8 +10,8 @@ import ipywidgets as w
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-OUR_TAGS = {"b", "br", "dd", "div", "dl", "dt", "i", "img", "span", "table", "tbody", "td", "th", "thead", "tr"}
-OUR_ATTRIBUTES = {"alt", "class", "dir", "role", "src", "style"}
+OUR_TAGS = {"a", "b", "br", "dd", "div", "dl", "dt", "i", "img", "span", "table", "tbody", "td", "th", "thead", "tr"}
+OUR_ATTRIBUTES = {"alt", "aria-level", "class", "dir", "download", "href", "role", "src", "style"}
 
 
 def walk(view: Any) -> Iterator[Any]:
@@ -70,6 +70,8 @@ def strange_markup(view: Any) -> list[str]:
             found += [name for name, _ in reader.attributes if name not in OUR_ATTRIBUTES]
             sources = [str(value) for name, value in reader.attributes if name == "src"]
             found += [source for source in sources if not source.startswith("data:image/")]
+            links = [str(value) for name, value in reader.attributes if name == "href"]
+            found += [link for link in links if not link.startswith(("data:text/csv;", "data:application/vnd."))]
         elif getattr(each, "description_allow_html", False):
             found.append(f"{each.description} takes HTML")
     return found

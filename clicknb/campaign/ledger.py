@@ -94,7 +94,7 @@ class Ledger(Store):
             sa.select(schema.STATE, sa.func.count(rows.c.id).label("number"))
             .select_from(schema.with_telling_attempt())
             .where(rows.c.campaign_id == campaign_id)
-            .group_by("state")
+            .group_by(schema.STATE.element)
             .order_by(sa.desc("number"), sa.func.min(rows.c.id))
         )
         with self._reading() as connection:
@@ -106,7 +106,7 @@ class Ledger(Store):
             sa.select(campaigns.c.id, campaigns.c.name, campaigns.c.started_at, campaigns.c.stopped, schema.STATE)
             .add_columns(sa.func.count(rows.c.id).label("rows"))
             .select_from(campaigns.outerjoin(schema.with_telling_attempt(), rows.c.campaign_id == campaigns.c.id))
-            .group_by(campaigns.c.id, "state")
+            .group_by(campaigns.c.id, schema.STATE.element)
             .order_by(campaigns.c.started_at, campaigns.c.name)
         )
         with self._reading() as connection:

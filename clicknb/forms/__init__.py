@@ -9,11 +9,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from clicknb.forms.campaign import Campaign
     from clicknb.forms.connect import Connect
     from clicknb.forms.console import Console
     from clicknb.forms.message import Message
 
-__all__ = ["Connect", "Console", "Message"]
+__all__ = ["Campaign", "Connect", "Console", "Message"]
 
 
 def __getattr__(name: str) -> Any:  # late, so that a model can be used where there are no widgets

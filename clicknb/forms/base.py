@@ -117,6 +117,7 @@ class Form:
         *,
         says: str,
         stop: Callable[[], None] | None = None,
+        cancel: str = "Cancel",
     ) -> None:
         """Do something that takes time, in the form's one thread, and then show its result.
 
@@ -130,6 +131,8 @@ class Form:
             What is being done, for people.
         stop
             Called by Cancel, besides setting ``task.cancelled``; without it there is no button to cancel.
+        cancel
+            What that button is called.
         """
         if self._task is not None:
             message = "This form is still at work. Nothing new was begun. Wait until it is done, or cancel it."
@@ -137,6 +140,7 @@ class Form:
         task = work.Task(self._show_progress)
         self._task, self._stop = task, stop
         self._show_busy(says)
+        self._cancel.description = cancel
 
         def whole() -> None:
             with self._guarded():
@@ -180,7 +184,7 @@ class Form:
             return
         task.cancel()
         self._cancel.disabled = True
-        self._cancel.description = "Cancelling …"
+        self._cancel.description = "Stopping …"
         if stop is not None:
             stop()
 

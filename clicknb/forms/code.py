@@ -29,6 +29,8 @@ def literal(value: object) -> str:
         return str(value)
     if isinstance(value, list):
         return f"[{', '.join(map(literal, value))}]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{literal(key)}: {literal(one)}" for key, one in value.items()) + "}"
     if isinstance(value, str):
         plain = repr(value)
         return f'"{plain[1:-1]}"' if plain[0] == "'" and '"' not in plain and "\\'" not in plain else plain
@@ -60,10 +62,10 @@ def opening(account: Account | None) -> list[str]:
     if account is None:
         return ["sms = cn.sandbox()"]
     place = account._service.ledger.path
-    if account._box is not None:
-        return [f"sms = {call('cn.sandbox', [] if place is None else [str(place.parent)], {})}"]
     address = getattr(account.gateway.transport, "base_url", None)
-    options: dict[str, object] = {} if account.live or address is None else {"base_url": address}
+    if address is None:  # a gateway of this process
+        return [f"sms = {call('cn.sandbox', [] if place is None else [str(place.parent)], {})}"]
+    options: dict[str, object] = {} if account.live else {"base_url": address}
     options |= {} if place is None else {"ledger": str(place)}
     return [
         FROM_ENVIRONMENT,

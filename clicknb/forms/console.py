@@ -10,10 +10,11 @@ import ipywidgets as w
 from clicknb.account import Account
 from clicknb.forms import pieces
 from clicknb.forms.base import Form
+from clicknb.forms.campaign import Campaign
 from clicknb.forms.connect import Connect
 from clicknb.forms.message import Message
 
-FORMS: tuple[Callable[..., Form], ...] = (Message,)
+FORMS: tuple[Callable[..., Form], ...] = (Message, Campaign)
 """The tabs, in their order: each is made with an account and ``background``, and named by its ``title``."""
 
 
@@ -72,6 +73,6 @@ def form(account: Account | None = None, *, background: bool = True) -> Console:
     --------
     >>> import clicknb as cn
     >>> cn.form(cn.sandbox())
-    <Console: Message>
+    <Console: Message, Campaign>
     """
     return Console(account, background=background)

@@ -88,6 +88,11 @@ def choice(label: str, options: Sequence[Any], *, width: str = "220px") -> Any:
     return control
 
 
+def upload(label: str, accept: str) -> Any:
+    """Make a button to upload a file; its content must be taken out at once: it is kept wherever widgets are."""
+    return w.FileUpload(description=label, accept=accept, multiple=False, layout=w.Layout(width="auto"))
+
+
 def moment(label: str, *, width: str = "220px") -> Any:
     """Make a field for a date with its time, in the reader's own zone; its value is aware, or None."""
     return w.DatetimePicker(description=label, **_above(width))
@@ -125,6 +130,26 @@ def line(words: str, *, strong: bool = False) -> str:
     """Write a line or paragraph."""
     weight = ";font-weight:600" if strong else ""
     return f'<div class="{_PLAIN}" style="{_FONT}{weight}">{safe(words)}</div>'
+
+
+def heading(words: str) -> Any:
+    """Make the heading of a part of a form."""
+    place = html()
+    place.value = (
+        f'<div class="{_PLAIN}" role="heading" aria-level="3" style="{_FONT};font-size:15px;font-weight:600;'
+        f'border-bottom:1px solid var(--jp-border-color2,#9e9e9e);margin:12px 0 4px 0">{safe(words)}</div>'
+    )
+    return place
+
+
+def link(address: str, name: str) -> str:
+    """Write a link that saves a file whose content it holds."""
+    said = "Download"
+    style = "color:var(--jp-content-link-color,inherit);text-decoration:underline"
+    return (
+        f'<div class="{_PLAIN}" role="status" style="{_FONT}"><a href="{display.escape(address)}" style="{style}" '
+        f'download="{display.escape(name)}">{said} {safe(name)}</a></div>'
+    )
 
 
 def notice(kind: Kind, words: str) -> str:

@@ -59,7 +59,12 @@ class Clickatell:
         self.session = Session(self._authenticate, clock or RealClock())
 
     def __repr__(self) -> str:
-        return f"<Clickatell user {self._credentials.user!r} at {self.transport}>"
+        return f"<Clickatell user {self.user!r} at {self.transport}>"
+
+    @property
+    def user(self) -> str:
+        """Whose account it is."""
+        return self._credentials.user
 
     # --- account -----------------------------------------------------------------------------------------------
 

@@ -1,0 +1,131 @@
+"""The part of the Campaign form that shows what came of it: go on, withdraw, track, save."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from clicknb.forms import pieces, progress, shown
+from clicknb.forms.progress import Result
+from clicknb.forms.work import Task
+
+if TYPE_CHECKING:
+    from clicknb.campaign.campaign import Campaign as Sent
+    from clicknb.forms.campaign import Campaign
+
+
+class Outcome:
+    """What became of the campaign so far, and what can still be done.
+
+    Attributes
+    ----------
+    result : clicknb.forms.progress.Result or None
+        What is shown.
+    """
+
+    def __init__(self, form: Campaign) -> None:
+        self._form = form
+        self.result: Result | None = None
+        self._asking = False
+        self.resume = pieces.button("Resume", main=True)
+        self.withdraw = pieces.button("Withdraw the rest")
+        self.withdraw_all = pieces.button("Withdraw for good")
+        self.keep = pieces.button("Keep it")
+        self.track = pieces.button("Track deliveries")
+        self.settle = pieces.button("Ask about the unknown")
+        self.csv = pieces.button("Save as CSV")
+        self.excel = pieces.button("Save as Excel")
+        self.another = pieces.button("New campaign")
+        self._shown, self._warned, self._file = (pieces.html() for _ in range(3))
+        self._ask = pieces.column(self._warned, pieces.row(self.withdraw_all, self.keep))
+        actions: dict[object, Callable[[], None]] = {
+            self.resume: form.resume,
+            self.withdraw: lambda: self._asked(True),
+            self.keep: lambda: self._asked(False),
+            self.withdraw_all: self._withdraw,
+            self.track: lambda: self._look(progress.follow, "Asking what became of them …"),
+            self.settle: lambda: self._look(progress.settle, "Asking about what is in doubt …"),
+            self.csv: lambda: self._save(".csv"),
+            self.excel: lambda: self._save(".xlsx"),
+            self.another: self._begin_another,
+        }
+        for button, action in actions.items():
+            form.on_click(button, action)
+        self._rest = pieces.row(self.resume, self.withdraw)
+        self._more = pieces.row(self.track, self.settle, self.csv, self.excel, self.another)
+        self.view = pieces.column(self._shown, self._rest, self._ask, self._more, self._file)
+
+    @property
+    def _campaign(self) -> Sent:
+        campaign = self._form.campaign
+        assert campaign is not None  # noqa: S101  its buttons are hidden until there is one
+        return campaign
+
+    def show(self, begun: bool) -> None:
+        """Show the outcome as it is now."""
+        form, result = self._form, self.result
+        pieces.show(self.view, begun)
+        if not begun:
+            return
+        name = form.recipe.name
+        counts = {} if result is None else result.counts
+        planned = counts.get("planned", 0)
+        title = pieces.line(f"Campaign {name}", strong=True)
+        self._shown.value = title if result is None else shown.result(name, result)
+        self._warned.value = pieces.notice(
+            "note",
+            f"{planned:,} messages that have not left would never be sent by this campaign, and the gateway is asked "
+            "to stop what it still holds. This cannot be undone.",
+        )
+        wanted = {
+            self._rest: planned > 0,
+            self._ask: planned > 0 and self._asking,
+            self._more: result is not None,
+            self.track: counts.get("accepted", 0) > 0,
+            self.settle: counts.get("unknown", 0) + counts.get("sending", 0) > 0,
+        }
+        for control, visible in wanted.items():
+            pieces.show(control, visible and not form.busy)
+
+    # what the buttons do
+
+    def _asked(self, asking: bool) -> None:
+        self._asking = asking
+
+    def _withdraw(self) -> None:
+        self._asking = False
+
+        def job(_: Task) -> Result:
+            return Result.of(self._campaign.cancel())
+
+        self._form.run(job, self._found, says="Withdrawing what has not left …")
+
+    def _look(self, look: progress.Look, says: str) -> None:
+        account, campaign = self._form.account, self._campaign
+
+        def job(task: Task) -> Result:
+            return look(account, campaign, task, self._meanwhile)
+
+        self._form.run(job, self._found, says=says, stop=_nothing, cancel="Stop asking")
+
+    def _found(self, result: Result) -> None:
+        self.result = result
+
+    def _meanwhile(self, result: Result) -> None:
+        self._found(result)
+        self._shown.value = shown.result(self._campaign.name, result)
+
+    def _save(self, ending: str) -> None:
+        self._form.run(lambda _: progress.save(self._campaign, ending), self._saved, says="Writing the file …")
+
+    def _saved(self, saved: progress.Saved) -> None:
+        said = f"Saved as {saved.path}. It holds whole numbers and texts: keep it as you keep your customers' data."
+        self._file.value = pieces.link(saved.link, saved.path.name) if saved.link else pieces.notice("done", said)
+
+    def _begin_another(self) -> None:
+        self._file.value, self._asking = "", False
+        self._form.begin_another()
+
+
+def _nothing() -> None:
+    """Stop nothing but the waiting."""

@@ -1,0 +1,104 @@
+"""What the Campaign form shows, as escaped HTML."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from clicknb import display
+from clicknb.forms import pieces
+from clicknb.forms.checked import Checked
+from clicknb.forms.progress import PAUSED, Result
+from clicknb.forms.recipe import worst
+from clicknb.messages.text import split
+
+MEANT = {
+    "accepted": "Accepted: the gateway has taken it; delivery takes a while and may still fail.",
+    "rejected": "Rejected: the gateway refused it; nobody gets it.",
+    "unknown": "Unknown: the answer was lost. Do not send it again before the gateway was asked.",
+    "planned": "Planned: it has not left; Resume goes on.",
+    "absent": "Absent: the gateway never got it.",
+    "skipped": "Skipped: left out, or withdrawn; it is not sent.",
+}
+
+_DEAR = ["character", "name", "where", "rows", "parts_added", "replacement", "parts_saved"]
+_MOST = 8
+
+
+def planned(checked: Checked) -> str:
+    """Show what will leave, what it costs and what to look at first."""
+    drawn = display.panel("Checked; nothing has been sent yet", checked.facts)
+    if said := [*checked.warnings, *checked.texts]:
+        drawn += pieces.notice("note", "Look at this first.\n" + "\n".join(f"– {one}" for one in said))
+    if len(checked.dear):
+        drawn += pieces.line("Characters that force Unicode:") + pieces.table(checked.dear[_DEAR], max_rows=_MOST)
+    if len(checked.countries) > 1:
+        drawn += pieces.line("By country:") + pieces.table(checked.countries, max_rows=_MOST)
+    return drawn
+
+
+def counted(rows: pd.DataFrame, total: int) -> str:
+    """Say how long the texts are, in words."""
+    good, wrong = rows[rows["problem"].isna()], rows["problem"].dropna()
+    said = "" if len(rows) == total else f"In {len(rows):,} of {total:,} texts that were looked at: "
+    if len(good):
+        sizes = good["parts"].value_counts().sort_index(ascending=False)
+        sums = ", ".join(f"{count:,} of {size} {'part' if size == 1 else 'parts'}" for size, count in sizes.items())
+        strange = int((good["encoding"] == "ucs2").sum())
+        said += f"{sums}; the longest has {good['text'].str.len().max():,} characters."
+        said += f" {strange:,} in Unicode, where a part holds 70 characters instead of 160." if strange else ""
+    if len(wrong):
+        first = wrong.mode().iloc[0]
+        said += f" {len(wrong):,} will not be sent; the commonest reason: {first}."
+    return said
+
+
+def previews(rows: pd.DataFrame, count: int, skip: int, sender: str) -> str:
+    """Draw texts as phones show them, the worst first."""
+    chosen = worst(rows, count, skip)
+    if not len(chosen):
+        return ""
+    drawn = "".join(f'<div style="{_CARD}">{_preview(label, row, sender)}</div>' for label, row in chosen.iterrows())
+    first = "The texts to look at first, those with most parts before the others:" if not skip else "Others:"
+    return pieces.line(first) + f'<div style="{_CARDS}">{drawn}</div>'
+
+
+_CARDS = "display:flex;flex-wrap:wrap;gap:8px 16px"
+_CARD = "flex:0 1 320px;min-width:0"
+
+
+def _preview(label: Any, row: Any, sender: str) -> str:
+    parts = split(row["text"])
+    size = f"{len(parts)} {'part' if len(parts) == 1 else 'parts'}"
+    variant = f", text {row['variant']}" if isinstance(row["variant"], str) and row["variant"] else ""
+    written = "" if pd.isna(row["read_as"]) else display.mask_written(str(row["read_as"]))
+    unicode = ", Unicode" if row["encoding"] == "ucs2" else ""
+    title = f"Row {display.mask_digits(str(label))}, to {written}: {size}{unicode}{variant}"
+    return pieces.line(title) + pieces.bubbles(parts, sender)
+
+
+def result(name: str, found: Result) -> str:
+    """Show what became of a campaign, and why some did not arrive."""
+    drawn = _ended(found) + display.panel(f"Campaign {name}", found.facts)
+    meant = [words for state, words in MEANT.items() if found.counts.get(state)]
+    drawn += pieces.line("\n".join(meant))
+    if len(found.reasons):
+        drawn += pieces.line("Those that have not arrived, and why:") + pieces.table(found.reasons, max_rows=_MOST)
+    return drawn
+
+
+def _ended(found: Result) -> str:
+    """Say in a sentence how sending ended."""
+    left = found.counts.get("planned", 0)
+    sent = ", ".join(f"{count:,} {state}" for state, count in found.counts.items())
+    if found.stopped == PAUSED:
+        return pieces.notice("note", f"You stopped it: {sent}. The {left:,} planned have not left; Resume goes on.")
+    if found.stopped:
+        return pieces.notice(
+            "error",
+            f"Sending stopped before its end: {found.stopped.rstrip('.')}. So far: {sent}. Nothing is lost: the "
+            f"{left:,} planned have not left. When the cause is gone, Resume goes on.",
+        )
+    bad = found.counts.keys() - {"accepted", "skipped"}
+    return pieces.notice("note" if bad else "done", f"{sent}.")

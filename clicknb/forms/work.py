@@ -19,6 +19,11 @@ class Task:
         Gets ``(done, total, text)``, at most five times a second and when all is done.
     now
         Tells seconds; for tests.
+
+    Attributes
+    ----------
+    stop : threading.Event
+        Set when the work shall stop, for what waits until then.
     """
 
     def __init__(self, show: Callable[[int, int, str], None], now: Callable[[], float] = time.monotonic) -> None:
@@ -26,20 +31,20 @@ class Task:
         self._now = now
         self._next = now()
         self._lock = Lock()
-        self._stop = Event()
+        self.stop = Event()
 
     @property
     def cancelled(self) -> bool:
         """Whether the work shall stop; whoever does it looks now and then."""
-        return self._stop.is_set()
+        return self.stop.is_set()
 
     def cancel(self) -> None:
         """Ask the work to stop."""
-        self._stop.set()
+        self.stop.set()
 
     def wait(self, seconds: float) -> bool:
         """Pause the work for some time, at most until it shall stop; tells whether it shall."""
-        return self._stop.wait(seconds)
+        return self.stop.wait(seconds)
 
     def progress(self, done: int, total: int, text: str = "") -> None:
         """Say how far the work is; quick, and may be called for every row.

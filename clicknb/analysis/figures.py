@@ -89,14 +89,15 @@ def plot(frame: pd.DataFrame, *, by: str = "country", title: str = "", stacked: 
 
 def _beside(tall: float) -> tuple[Figure, dict[str, Axes]]:
     figure = _figure_class()(figsize=(11, tall + _FOOT), layout="constrained")
-    places = [["bars", "curve"], ["foot", "foot"]]
+    places: list[Any] = [["bars", "curve"], ["foot", "foot"]]
     return figure, figure.subplot_mosaic(places, width_ratios=(3, 2), height_ratios=(tall, _FOOT))
 
 
 def _stacked(tall: float) -> tuple[Figure, dict[str, Axes]]:
     heights = (tall, _CURVE, 1.5 * _FOOT)
+    places: list[Any] = [["bars"], ["curve"], ["foot"]]
     figure = _figure_class()(figsize=(6.6, sum(heights)), layout="constrained")
-    return figure, figure.subplot_mosaic([["bars"], ["curve"], ["foot"]], height_ratios=heights)
+    return figure, figure.subplot_mosaic(places, height_ratios=heights)
 
 
 def png(figure: Figure) -> bytes:

@@ -46,7 +46,9 @@ class Console:
         for form in self.forms:
             if form is not self._connect:
                 form.close()  # nothing leaves from a form that is not seen
-        self.account = account
+        self.account = self._connect.account = account
+        self._connect.show_account()
+        self._connect.refresh()
         self._show([*(make(account, background=self._background) for make in FORMS), self._connect])
 
     def _show(self, forms: list[Form]) -> None:

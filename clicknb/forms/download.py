@@ -88,4 +88,5 @@ def _link(frame: pd.DataFrame, name: str, ending: str) -> str:
         content = b64encode(place.read_bytes()).decode()
     said = pieces.line(f"{len(frame):,} rows with whole numbers. The link goes with your next click.")
     style = "font-size:14px;color:inherit;text-decoration:underline"
-    return f'<a href="data:{KINDS[ending]};base64,{content}" download="{escape(name)}" style="{style}">Save {escape(name)}</a>{said}'
+    shown = escape(name)
+    return f'<a href="data:{KINDS[ending]};base64,{content}" download="{shown}" style="{style}">Save {shown}</a>{said}'

@@ -90,10 +90,10 @@ class Monitor(Form):
         self.by = pieces.choice("Group by", list(sight.BY.items()), width="190px")
         self.csv = pieces.button("Save as CSV")
         self.excel = pieces.button("Save as Excel")
-        places = [pieces.html() for _ in range(6)]
-        self._none, self._facts, self._question, self._balance, self._tables, self._saved = places
-        self.figure = w.Image(format="png", layout=w.Layout(width="100%", max_width="726px", height="auto"))
-        self.figure.layout.object_fit = "contain"
+        places = [pieces.html() for _ in range(5)]
+        self._none, self._facts, self._question, self._balance, self._tables = places
+        self.figure = w.Image(format="png", layout=w.Layout(width="100%", min_width="560px", height="auto"))
+        self._frame = w.Box([self.figure], layout=w.Layout(width="100%", overflow="auto hidden", flex="0 0 auto"))
 
     def _tie(self) -> None:
         self.on_change(self.campaign, self._change)
@@ -112,7 +112,7 @@ class Monitor(Form):
 
     def _lay_out(self) -> None:
         self._asked = pieces.column(self._question, pieces.row(self.yes, self.no))
-        self._actions = pieces.row(self.reconcile, self.resume, self.stop)
+        self._actions = pieces.row(self.reconcile, self.resume, self.stop, self.csv, self.excel)
         self._head = pieces.row(self.campaign, self.watch, self.ask)
         self._shown = pieces.column(
             self._facts,
@@ -120,10 +120,8 @@ class Monitor(Form):
             self._actions,
             self._asked,
             self.by,
-            self.figure,
+            self._frame,
             self._tables,
-            pieces.row(self.csv, self.excel),
-            self._saved,
         )
         self.lay_out(self._none, self._head, below=(self._shown,))
 
@@ -210,7 +208,7 @@ class Monitor(Form):
         elif stopped:
             self.say("note", "No longer watching. What was seen is in the ledger.")
         elif left:
-            self.say("note", f"After two hours {left:,} have no final status yet. Some never get one. Watch asks again.")
+            self.say("note", f"{left:,} have no final status after two hours; some never get one. Watch asks again.")
         else:
             self.say("done", "Every accepted message has its final status.")
 
@@ -266,10 +264,13 @@ class Monitor(Form):
             finally:
                 self._look_again()
 
+        def pause() -> None:
+            campaign.pause()
+
         def done(_: None) -> None:
             self.say("done", "What was planned has been sent. Watch follows it to its end.")
 
-        self.run(job, done, says="Sending …", stop=lambda: campaign.pause() and None)
+        self.run(job, done, says="Sending …", stop=pause)
 
     def _stop_messages(self) -> None:
         campaign = self._chosen()
@@ -288,7 +289,7 @@ class Monitor(Form):
 
     def _save(self, ending: str) -> None:
         if self.sight is not None:
-            self._saved.value = download.hand_over(self.sight.outcomes, self.sight.name, ending)
+            self._notice.value = download.hand_over(self.sight.outcomes, self.sight.name, ending)
 
     # what it shows
 
@@ -348,7 +349,7 @@ def _tables(seen: Sight) -> str:
     label = next(label for label, column in sight.BY.items() if column == seen.by)
     found = [(f"By {label.lower()}", seen.grouped())]
     if len(seen.reasons):
-        found.append(("Why messages have not arrived", seen.reasons.astype({"outcome": "str"})))
+        found.append(("Why messages have not arrived", seen.why()))
     if len(seen.costs):
         found.append(("Credits beside the plan", seen.costs.astype({"cause": "str"})))
     return "".join(pieces.line(head, strong=True) + pieces.table(frame, _MOST_ROWS) for head, frame in found)

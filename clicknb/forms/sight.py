@@ -151,6 +151,10 @@ class Sight:
         where = "to real people" if account.live else "to the sandbox"
         return f"{_many(self.waiting, 'leaves', 'leave')} now, {where}{cost}. Nobody gets a message twice."
 
+    def why(self) -> pd.DataFrame:
+        """Show why messages have not arrived, with the outcome in words."""
+        return self.reasons.assign(outcome=self.reasons["outcome"].astype("str").map(_WORDS))
+
     def grouped(self) -> pd.DataFrame:
         """Show the groups with their rates, ready to be read."""
         sent = self.groups["rows"] - self.groups["skipped"]

@@ -266,7 +266,11 @@ def written(account: Account, sight: Sight | None) -> str:
     if sight is None:
         return code.program(account, [], ["sms.campaigns()"])
     by = {"by": sight.by}
-    lines = [
+    in_memory = account._service.ledger.path is None
+    lines = (
+        ["# That is a new sandbox. This one is in memory: leave the line out in its own kernel."] if in_memory else []
+    )
+    lines += [
         f"campaign = {code.call('sms.campaign', [sight.name], {})}",
         f"{code.call('campaign.track', [LONGEST_WATCH], {})}  # Watch; campaign.refresh() asks once",
     ]

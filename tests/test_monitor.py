@@ -18,7 +18,7 @@ import clicknb as cn
 from clicknb import testing
 from clicknb.campaign import track
 from clicknb.campaign.ledger import Ledger
-from clicknb.clock import SteppedClock
+from clicknb.clock import RealClock, SteppedClock
 from clicknb.errors import AccountError, CampaignError, CampaignStopped
 from clicknb.forms import download, sight
 from clicknb.opening import in_process
@@ -266,14 +266,15 @@ def watching(account):
     return form
 
 
-def test_a_watch_is_stopped_at_once(slow):
+def test_a_watch_is_stopped_at_once(slow, monkeypatch):
+    monkeypatch.setattr(RealClock, "sleep", lambda clock, seconds, wake=None: (wake or Event()).wait(600))
     send(slow, [TOMORROW])
     form = watching(slow)
     assert form.watch.description == "Stop watching"
     assert not form.watch.disabled
     assert "Watching: 1 not final yet" in shown(form.view)
     form.watch.click()
-    form.wait(10)  # less than a pause would come to
+    form.wait(60)  # in the midst of a pause of ten minutes
     assert "No longer watching" in shown(form.view)
     assert form.watch.description == "Watch"
 

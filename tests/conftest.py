@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import sys
+import tempfile
 from typing import Any
 
 import pytest
@@ -14,6 +15,9 @@ _PROXIES = {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
 for _name in list(os.environ):  # here and not in a fixture, so that kernels and processes of tests inherit it
     if _name.startswith("CLICKATELL_") or _name.lower() in _PROXIES:
         del os.environ[_name]
+
+_console = tempfile.TemporaryDirectory(prefix="clicknb-")  # gone with this process
+os.environ["CLICKNB_SANDBOX"] = _console.name  # so that the console's notebook leaves the home directory alone
 
 settings.register_profile("clicknb", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("clicknb")

@@ -492,7 +492,18 @@ console = cn.forms.Message(form.account, background=False)
 console.numbers.value, console.text.value = "447700900123", "Hello"
 console.check.click()
 console.send.click()
-[failed, form.last_error, console]
+monitor = cn.forms.Monitor(form.account, background=False)
+monitor.watch.click()
+os.environ["CLICKATELL_BASE_URL"], os.environ["CLICKATELL_LEDGER"] = os.environ["GATEWAY"], os.environ["LEDGER"]
+page = cn.form(background=False)
+page.forms[0].where.value = ACCOUNT
+for field in (page.forms[0].user, page.forms[0].password, page.forms[0].api_id):
+    field.value = os.environ["CANARY"]
+page.forms[0].open.click()
+refused = page.forms[0].last_error
+page.forms[0].password.value, page.forms[0].user.value, page.forms[0].api_id.value = os.environ["TRUTH"], "sandbox", "1"
+page.forms[0].open.click()
+[failed, form.last_error, console, monitor, monitor.last_error, page, refused]
 """
 
 
@@ -508,6 +519,8 @@ def test_a_saved_notebook_holds_no_secret(tmp_path, monkeypatch):
     saved = nbformat.writes(notebook)
     assert "DescriptionStyleModel" in saved
     assert "001" in saved
+    assert "ImageModel" in saved
+    assert "Message, Campaign, Monitor, Connect" in saved
     assert [secret for secret in (CANARY, truth) if secret in saved] == []
 
 
@@ -553,8 +566,8 @@ def test_markup_in_a_reply_of_the_gateway_stays_text(payload, numbers):
 
 
 def test_every_control_has_a_label(sms):
-    forms = [cn.forms.Message(sms), cn.forms.Connect(), cn.form(sms)]
-    assert [unlabelled(form.view) for form in forms] == [[], [], []]
+    forms = [cn.forms.Message(sms), cn.forms.Connect(), cn.forms.Monitor(sms), cn.form(sms)]
+    assert [unlabelled(form.view) for form in forms] == [[], [], [], []]
 
 
 def test_a_form_says_little_of_itself(sms):
@@ -564,15 +577,36 @@ def test_a_form_says_little_of_itself(sms):
     assert bundle["text/plain"] == "<Message form>"
     assert "application/vnd.jupyter.widget-view+json" in bundle
     assert "private" not in repr(form.view)
-    assert repr(cn.form(sms)) == "<Console: Message, Campaign>"
+    assert repr(cn.form(sms)) == "<Console: Message, Campaign, Monitor, Connect>"
 
 
 def test_the_console_begins_by_connecting_and_then_shows_the_others():
     console = cn.form(background=False)
     assert repr(console) == "<Console: Connect>"
     console.forms[0].open.click()
-    assert repr(console) == "<Console: Message, Campaign>"
+    assert repr(console) == "<Console: Message, Campaign, Monitor, Connect>"
     assert console.account.balance() == 1000
+    assert {form.account for form in console.forms} == {console.account}
+
+
+def test_the_console_opens_another_account_and_leaves_nothing_at_work(sms):
+    console = cn.form(sms, background=False)
+    old = console.forms[:-1]
+    console.forms[-1].open.click()
+    assert console.account is not sms
+    assert repr(console) == "<Console: Message, Campaign, Monitor, Connect>"
+    assert {form.account for form in console.forms} == {console.account}
+    assert not set(old) & set(console.forms)
+    assert {form.view.comm for form in old} == {None}
+
+
+def test_turning_to_a_tab_shows_what_was_sent_elsewhere(sms):
+    console = cn.form(sms, background=False)
+    _, _, monitor, _ = console.forms
+    assert "no campaign in this ledger yet" in shown(monitor.view)
+    sms.send(ANN, "Hello")
+    console.view.children[0].selected_index = 2
+    assert "Campaign single messages" in shown(monitor.view)
 
 
 def test_forms_need_no_custom_controls():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import cache
 from io import BytesIO
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
@@ -43,12 +44,14 @@ _LOOKS = {
     "planned": _Look("#f6f6f6", "", "not sent yet"),
 }
 _FOOT = 1.1  # inches for the legend and the caption
+_CURVE = 2.6  # inches for the curve below the bars
+_LINE = 86  # letters of the caption on a narrow page
 _MOST_GROUPS = 10
 _WIDE_ENOUGH = 6  # per cent of a bar, for its number to fit
 _UNITS = ((7200.0, 3600.0, "hours"), (180.0, 60.0, "minutes"), (0.0, 1.0, "seconds"))
 
 
-def plot(frame: pd.DataFrame, *, by: str = "country", title: str = "") -> Figure:
+def plot(frame: pd.DataFrame, *, by: str = "country", title: str = "", stacked: bool = False) -> Figure:
     """Draw the outcomes of each group, and the share delivered over time.
 
     Parameters
@@ -59,6 +62,8 @@ def plot(frame: pd.DataFrame, *, by: str = "country", title: str = "") -> Figure
         The column to group by. The ten largest groups are drawn, the others as one.
     title
         Shown above both pictures.
+    stacked
+        Whether the pictures stand below each other, for a narrow page.
 
     Returns
     -------
@@ -72,17 +77,27 @@ def plot(frame: pd.DataFrame, *, by: str = "country", title: str = "") -> Figure
     """
     groups = _groups(frame, checks.text("by", by, "Name one column."))
     tall = 1.2 + 0.42 * max(3, len(groups))
-    figure = _figure_class()(figsize=(11, tall + _FOOT), layout="constrained")
-    axes = figure.subplot_mosaic(
-        [["bars", "curve"], ["foot", "foot"]], width_ratios=(3, 2), height_ratios=(tall, _FOOT)
-    )
+    figure, axes = _stacked(tall) if stacked else _beside(tall)
     _draw_outcomes(axes["bars"], groups, by)
     late = _draw_latency(axes["curve"], latency(frame))
-    _draw_foot(axes["foot"], axes["bars"], _caption(groups, late))
+    _draw_foot(axes["foot"], axes["bars"], _caption(groups, late), stacked=stacked)
     if title:
         name = shorten(mask_digits(title, 9), 80)
         figure.suptitle(name, x=0.01, ha="left", fontweight="bold", parse_math=False)
     return figure
+
+
+def _beside(tall: float) -> tuple[Figure, dict[str, Axes]]:
+    figure = _figure_class()(figsize=(11, tall + _FOOT), layout="constrained")
+    places: list[Any] = [["bars", "curve"], ["foot", "foot"]]
+    return figure, figure.subplot_mosaic(places, width_ratios=(3, 2), height_ratios=(tall, _FOOT))
+
+
+def _stacked(tall: float) -> tuple[Figure, dict[str, Axes]]:
+    heights = (tall, _CURVE, 1.5 * _FOOT)
+    places: list[Any] = [["bars"], ["curve"], ["foot"]]
+    figure = _figure_class()(figsize=(6.6, sum(heights)), layout="constrained")
+    return figure, figure.subplot_mosaic(places, height_ratios=heights)
 
 
 def png(figure: Figure) -> bytes:
@@ -228,11 +243,13 @@ def _say(axes: Axes, text: str) -> None:
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color="#444444")
 
 
-def _draw_foot(axes: Axes, bars: Axes, caption: str) -> None:
+def _draw_foot(axes: Axes, bars: Axes, caption: str, *, stacked: bool) -> None:
     axes.set_axis_off()
     handles, labels = bars.get_legend_handles_labels()
     if handles:
-        axes.legend(handles, labels, loc="upper left", ncols=5, frameon=False, borderaxespad=0)
+        axes.legend(handles, labels, loc="upper left", ncols=3 if stacked else 5, frameon=False, borderaxespad=0)
+    if stacked:
+        caption = "\n".join(fill(line, _LINE) for line in caption.splitlines())
     axes.text(0, 0, caption, transform=axes.transAxes, va="bottom", fontsize="small", color="#444444")
 
 

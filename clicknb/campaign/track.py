@@ -11,6 +11,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from threading import Event as Signal
 from typing import TypeVar
 
 from clicknb.campaign.schema import Attempt, Event, Outcome
@@ -229,8 +230,10 @@ def _absent(service: Service, campaign_id: str, doubtful: Sequence[Attempt]) -> 
     return outcomes
 
 
-def until(service: Service, look: Callable[[], int], timeout: float, first: float = 2.0) -> int:
-    """Repeat a look at the gateway, less and less often, until it returns 0 or the time is over.
+def until(
+    service: Service, look: Callable[[], int], timeout: float, first: float = 2.0, stop: Signal | None = None
+) -> int:
+    """Repeat a look at the gateway, less and less often, until it returns 0, the time is over or ``stop`` is set.
 
     Returns
     -------
@@ -243,6 +246,8 @@ def until(service: Service, look: Callable[[], int], timeout: float, first: floa
         now = service.clock.now()
         if now >= deadline:
             break
-        service.clock.sleep(min(pause, (deadline - now).total_seconds()))
+        service.clock.sleep(min(pause, (deadline - now).total_seconds()), stop)
+        if stop is not None and stop.is_set():
+            break
         pause = min(pause * 1.5, LONGEST_PAUSE)
     return left

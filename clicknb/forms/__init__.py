@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from clicknb.forms.connect import Connect
     from clicknb.forms.console import Console
     from clicknb.forms.message import Message
+    from clicknb.forms.monitor import Monitor
 
-__all__ = ["Campaign", "Connect", "Console", "Message"]
+__all__ = ["Campaign", "Connect", "Console", "Message", "Monitor"]
 
 
 def __getattr__(name: str) -> Any:  # late, so that a model can be used where there are no widgets

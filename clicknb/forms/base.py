@@ -76,9 +76,9 @@ class Form:
     def refresh(self) -> None:
         """Show the model as it is now."""
 
-    def lay_out(self, *children: Any) -> None:
-        """Put the form together: the account, the controls, what went wrong, work in progress, the code."""
-        self.view.children = (self._banner, *children, self._busy, self._notice, self.code.view)
+    def lay_out(self, *children: Any, below: tuple[Any, ...] = ()) -> None:
+        """Put the form together: the account, the controls, work in progress, what went wrong, the rest, the code."""
+        self.view.children = (self._banner, *children, self._busy, self._notice, *below, self.code.view)
         self.show_account()
 
     def show_account(self) -> None:
@@ -156,6 +156,13 @@ class Form:
         self._thread = work.start(whole, background=self._background)
 
     # for everybody
+
+    def enter(self) -> None:
+        """Show what has changed elsewhere; called when somebody turns to the form."""
+
+    def entered(self) -> None:
+        """Call ``enter``; what goes wrong is shown in the form."""
+        self._quietly(self.enter)()
 
     @property
     def busy(self) -> bool:

@@ -13,13 +13,14 @@ from clicknb.forms.base import Form
 from clicknb.forms.campaign import Campaign
 from clicknb.forms.connect import Connect
 from clicknb.forms.message import Message
+from clicknb.forms.monitor import Monitor
 
-FORMS: tuple[Callable[..., Form], ...] = (Message, Campaign)
+FORMS: tuple[Callable[..., Form], ...] = (Message, Campaign, Monitor)
 """The tabs, in their order: each is made with an account and ``background``, and named by its ``title``."""
 
 
 class Console:
-    """One page with a tab for each form.
+    """One page with a tab for each form; the last one opens another account, and stops what the others are at.
 
     Attributes
     ----------
@@ -36,19 +37,30 @@ class Console:
         self.account = account
         self.forms: list[Form] = []
         self.view = pieces.column()
+        self._connect = Connect(self._connected, background=background)
         if account is None:
-            self._show([Connect(self._connected, background=background)])
+            self._show([self._connect])
         else:
             self._connected(account)
 
     def _connected(self, account: Account) -> None:
-        self.account = account
-        self._show([make(account, background=self._background) for make in FORMS])
+        for form in self.forms:
+            if form is not self._connect:
+                form.close()  # nothing leaves from a form that is not seen
+        self.account = self._connect.account = account
+        self._connect.show_account()
+        self._connect.refresh()
+        self._show([*(make(account, background=self._background) for make in FORMS), self._connect])
 
     def _show(self, forms: list[Form]) -> None:
         self.forms = forms
-        tabs = w.Tab(children=[form.view for form in forms], titles=[form.title for form in forms])
+        tabs = w.Tab(children=[form.view for form in forms], titles=[form.title for form in forms], selected_index=0)
+        tabs.observe(lambda change: self._turn_to(change["new"]), names="selected_index")
         self.view.children = (tabs,)
+
+    def _turn_to(self, place: int | None) -> None:
+        if place is not None:
+            self.forms[place].entered()
 
     def __repr__(self) -> str:
         return f"<Console: {', '.join(form.title for form in self.forms)}>"
@@ -73,6 +85,6 @@ def form(account: Account | None = None, *, background: bool = True) -> Console:
     --------
     >>> import clicknb as cn
     >>> cn.form(cn.sandbox())
-    <Console: Message, Campaign>
+    <Console: Message, Campaign, Monitor, Connect>
     """
     return Console(account, background=background)

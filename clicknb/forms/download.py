@@ -1,0 +1,92 @@
+"""Hand over a record as CSV or Excel: beside the notebook as a file, or from a web page as a download.
+
+A record holds whole numbers. What stands in a widget may be saved with a notebook, so in a notebook the record is
+written into a file and the form only says where. Voilà's page belongs to no notebook, and its reader may have no way
+to the kernel's files, so there it is a link that holds the record.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from base64 import b64encode
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clicknb import export
+from clicknb.display import escape, mask_digits
+from clicknb.forms import pieces
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+KINDS = {
+    "csv": "text/csv",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+
+
+def file_name(title: str, ending: str) -> str:
+    """Name a file after something, in letters that every system takes; numbers in it are masked.
+
+    Examples
+    --------
+    >>> file_name("Check-ups <March>", "csv"), file_name("../", "csv")
+    ('Check-ups-March.csv', 'campaign.csv')
+    """
+    plain = re.sub(r"[^\w-]+", "-", mask_digits(title)).strip("-_")[:60]
+    return f"{plain or 'campaign'}.{ending}"
+
+
+def on_a_page() -> bool:
+    """Tell whether this kernel serves a page of Voilà."""
+    return os.environ.get("SERVER_SOFTWARE", "").startswith("voila/")
+
+
+def hand_over(frame: pd.DataFrame, title: str, ending: str) -> str:
+    """Write a record and say, as HTML, where it is.
+
+    Parameters
+    ----------
+    ending
+        ``"csv"`` or ``"xlsx"``.
+
+    Raises
+    ------
+    InvalidInput
+        The file cannot be written.
+    ConfigError
+        Excel files need a package that is not installed.
+    """
+    name = file_name(title, ending)
+    if on_a_page():
+        return _link(frame, name, ending)
+    place = _free(Path(name))
+    _write(frame, place, ending)
+    return pieces.notice("done", f"{len(frame):,} rows with whole numbers are in {place.name}, beside this notebook.")
+
+
+def _write(frame: pd.DataFrame, place: Path, ending: str) -> None:
+    write = export.to_csv if ending == "csv" else export.to_excel
+    write(frame, place)
+
+
+def _free(place: Path) -> Path:
+    """Find a name that no file has yet."""
+    number, free = 1, place
+    while free.exists():
+        number += 1
+        free = place.with_stem(f"{place.stem}-{number}")
+    return free
+
+
+def _link(frame: pd.DataFrame, name: str, ending: str) -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / name
+        _write(frame, place, ending)
+        content = b64encode(place.read_bytes()).decode()
+    said = pieces.line(f"{len(frame):,} rows with whole numbers. The link goes with your next click.")
+    style = "font-size:14px;color:inherit;text-decoration:underline"
+    shown = escape(name)
+    return f'<a href="data:{KINDS[ending]};base64,{content}" download="{shown}" style="{style}">Save {shown}</a>{said}'

@@ -1,0 +1,355 @@
+"""The form that watches campaigns: what became of each message, what it cost, and what can still be done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import ipywidgets as w
+
+from clicknb import display
+from clicknb.account import Account
+from clicknb.campaign.campaign import Campaign
+from clicknb.forms import download, pieces, sight
+from clicknb.forms.base import Form
+from clicknb.forms.sight import Sight
+from clicknb.forms.work import Task
+
+_MOST_ROWS = 30
+_YES = "Yes"
+
+
+class _Question(NamedTuple):
+    """What is asked before something is done that cannot be taken back."""
+
+    says: Callable[[Sight], str]
+    yes: str
+    action: Callable[[], None]
+
+
+class Monitor(Form):
+    """Watch the campaigns of a ledger.
+
+    ``Watch`` asks the gateway for statuses and charges, less and less often, until every message is final. What is in
+    doubt can be reconciled, what has not left can be sent or cancelled; sending and cancelling need a second click.
+
+    Parameters
+    ----------
+    account
+        Such as ``clicknb.sandbox()``.
+    name
+        The campaign to begin with; the newest unless given.
+    background
+        Whether asking runs in a thread, so that the page stays usable.
+
+    Examples
+    --------
+    >>> import clicknb as cn
+    >>> sms = cn.sandbox()
+    >>> _ = sms.send("447700900123", "Hello")
+    >>> form = cn.forms.Monitor(sms, background=False)
+    >>> form.watch.click()
+    >>> form.sight.counts
+    {'delivered': 1}
+    """
+
+    title = "Monitor"
+
+    def __init__(self, account: Account, name: str | None = None, *, background: bool = True) -> None:
+        self.account: Account = account
+        self.sight: Sight | None = None
+        self.balance: float | None = None
+        self._listing = False
+        self._watching = False
+        self._trouble = ""
+        self._sure: _Question | None = None
+        self._next: Callable[[], None] | None = None
+        super().__init__(account, background=background)
+        self._make_controls()
+        self._tie()
+        self._lay_out()
+        self._list()
+        if name is not None:
+            self.account.campaign(name)  # says if there is none
+            self.campaign.value = name
+        self._read()
+        self.refresh()
+
+    # the controls
+
+    def _make_controls(self) -> None:
+        self.campaign = pieces.choice("Campaign", [], width="auto")
+        self.campaign.layout.flex = "1 1 260px"
+        self.watch = pieces.button("Watch", main=True)
+        self.ask = pieces.button("Ask once")
+        self.reconcile = pieces.button("Reconcile")
+        self.resume = pieces.button("Resume …")
+        self.stop = pieces.button("Cancel messages …")
+        self.yes = pieces.button(_YES, main=True)
+        self.no = pieces.button("No, leave it")
+        self.by = pieces.choice("Group by", list(sight.BY.items()), width="190px")
+        self.csv = pieces.button("Save as CSV")
+        self.excel = pieces.button("Save as Excel")
+        places = [pieces.html() for _ in range(5)]
+        self._none, self._facts, self._question, self._balance, self._tables = places
+        self.figure = w.Image(format="png", layout=w.Layout(width="100%", min_width="560px", height="auto"))
+        self._frame = w.Box([self.figure], layout=w.Layout(width="100%", overflow="auto hidden", flex="0 0 auto"))
+
+    def _tie(self) -> None:
+        self.on_change(self.campaign, self._change)
+        self.on_change(self.by, self._change)
+        self.on_click(self.watch, self._watch)
+        self.on_click(self.ask, lambda: self._instead(self._ask))
+        self.on_click(self.reconcile, lambda: self._instead(self._reconcile))
+        sending = _Question(lambda seen: seen.resuming(self.account), "Yes, send them", self._resume)
+        cancelling = _Question(Sight.cancelling, "Yes, cancel them", self._stop_messages)
+        self.on_click(self.resume, lambda: self._make_sure(sending))
+        self.on_click(self.stop, lambda: self._make_sure(cancelling))
+        self.on_click(self.yes, self._do)
+        self.on_click(self.no, self._leave)
+        self.on_click(self.csv, lambda: self._save("csv"))
+        self.on_click(self.excel, lambda: self._save("xlsx"))
+
+    def _lay_out(self) -> None:
+        self._asked = pieces.column(self._question, pieces.row(self.yes, self.no))
+        self._actions = pieces.row(self.reconcile, self.resume, self.stop, self.csv, self.excel)
+        self._head = pieces.row(self.campaign, self.watch, self.ask)
+        self._shown = pieces.column(
+            self._facts,
+            self._balance,
+            self._actions,
+            self._asked,
+            self.by,
+            self._frame,
+            self._tables,
+        )
+        self.lay_out(self._none, self._head, below=(self._shown,))
+
+    # what they do
+
+    def enter(self) -> None:
+        """Look at the ledger again: campaigns may have come and gone on since."""
+        if not self.busy:
+            self._list()
+            self._read()
+            self.refresh()
+
+    def _list(self) -> None:
+        """Show the campaigns of the ledger; one that has come since is chosen."""
+        rows = sight.newest(self.account)
+        options = [(sight.titled(row), row["name"]) for _, row in rows.iterrows()]
+        names = [name for _, name in options]
+        old, chosen = {name for _, name in self.campaign.options}, self.campaign.value
+        new = [name for name in names if name not in old]
+        self._listing = True
+        try:
+            self.campaign.options = options
+            self.campaign.value = next(iter(new), chosen if chosen in names else None)
+        finally:
+            self._listing = False
+
+    def _chosen(self) -> Campaign:
+        return self.account.campaign(self.campaign.value)
+
+    def _read(self) -> None:
+        if self.campaign.value is None:
+            self.sight = None
+        else:
+            self.sight = sight.see(self.account, self.campaign.value, self.by.value, self.sight)
+
+    def _change(self) -> None:
+        if not self._listing:
+            self._instead(self._read_afresh)
+
+    def _read_afresh(self) -> None:
+        self._sure = None
+        self.run(lambda _: self._read(), lambda _: None, says="Reading the ledger …")
+
+    def _instead(self, action: Callable[[], None]) -> None:
+        """Do something; a watch gives way to it."""
+        if self._watching:
+            self._next = action
+            self.cancel()
+        else:
+            action()
+
+    def _watch(self) -> None:
+        self._sure = None
+        if self._watching:
+            self.cancel()
+            return
+        campaign = self._chosen()
+
+        def job(task: Task) -> int:
+            return sight.watch(campaign, task.stop, self._look_again)
+
+        def whole(task: Task) -> tuple[int, bool]:
+            try:
+                return job(task), task.cancelled
+            finally:
+                self._watching, self._trouble = False, ""
+
+        self._watching = True
+        self.run(whole, self._watched, says="Watching: the first answers are on their way …")
+
+    def _look_again(self, trouble: str = "") -> None:
+        """Show what the latest look has found, in the midst of work."""
+        self._trouble = trouble
+        if not trouble:
+            self.balance = self.account.balance()
+        self._read()
+        self.refresh()
+
+    def _watched(self, found: tuple[int, bool]) -> None:
+        left, stopped = found
+        action, self._next = self._next, None
+        if action is not None:
+            action()
+        elif stopped:
+            self.say("note", "No longer watching. What was seen is in the ledger.")
+        elif left:
+            self.say("note", f"{left:,} have no final status after two hours; some never get one. Watch asks again.")
+        else:
+            self.say("done", "Every accepted message has its final status.")
+
+    def _ask(self) -> None:
+        campaign = self._chosen()
+
+        def job(_: Task) -> None:
+            campaign.refresh()
+            self._look_again()
+
+        self.run(job, lambda _: None, says="Asking the gateway …")
+
+    def _reconcile(self) -> None:
+        campaign, before = self._chosen(), self._doubtful
+
+        def job(task: Task) -> int:
+            return sight.reconcile(campaign, task.stop, self._look_again)
+
+        def done(left: int) -> None:
+            settled = before - self._doubtful
+            said = f"{settled:,} of {before:,} in doubt are settled."
+            more = " Ask again in a few minutes about the others." if left else ""
+            self.say("done" if not self._doubtful else "note", f"{said}{more}")
+
+        says = "Asking about what is in doubt; this may take three minutes …"
+        self.run(job, done, says=says, stop=_nothing)
+
+    def _given_up(self) -> int:
+        counts = {} if self.sight is None else self.sight.counts
+        return counts.get("cancelled", 0) + counts.get("skipped", 0)
+
+    @property
+    def _doubtful(self) -> int:
+        return 0 if self.sight is None else self.sight.doubtful
+
+    def _make_sure(self, question: _Question) -> None:
+        self._sure = question
+
+    def _leave(self) -> None:
+        self._sure = None
+
+    def _do(self) -> None:
+        if self._sure is not None:
+            question, self._sure = self._sure, None
+            self._instead(question.action)
+
+    def _resume(self) -> None:
+        campaign = self._chosen()
+
+        def job(_: Task) -> None:
+            try:
+                campaign.resume(progress=False)
+            finally:
+                self._look_again()
+
+        def pause() -> None:
+            campaign.pause()
+
+        def done(_: None) -> None:
+            self.say("done", "What was planned has been sent. Watch follows it to its end.")
+
+        self.run(job, done, says="Sending …", stop=pause)
+
+    def _stop_messages(self) -> None:
+        campaign = self._chosen()
+
+        def job(_: Task) -> int:
+            before = self._given_up()
+            campaign.cancel()
+            self._look_again()
+            return self._given_up() - before
+
+        def done(cancelled: int) -> None:
+            on_the_way = "" if self.sight is None or not self.sight.open else " The others were on their way already."
+            self.say("done", f"{cancelled:,} {'is' if cancelled == 1 else 'are'} cancelled.{on_the_way}")
+
+        self.run(job, done, says="Cancelling …")
+
+    def _save(self, ending: str) -> None:
+        if self.sight is not None:
+            self._notice.value = download.hand_over(self.sight.outcomes, self.sight.name, ending)
+
+    # what it shows
+
+    def refresh(self) -> None:
+        """Show the campaign as it was seen last."""
+        seen = self.sight
+        for part in (self._head, self._shown):
+            pieces.show(part, seen is not None)
+        self._none.value = "" if seen is not None else pieces.line(_NONE)
+        self.code.text = sight.written(self.account, seen)
+        self._allow(seen)
+        if seen is None:
+            return
+        title = f"Campaign {seen.name}"
+        self._facts.value = display.panel(title, seen.facts()) + pieces.line(seen.note())
+        left = "not asked yet" if self.balance is None else display.credits(self.balance)
+        self._balance.value = pieces.line(f"Balance of the account: {left}.")
+        self._show_question(seen)
+        if self.figure.value != seen.picture:
+            self.figure.value = seen.picture
+        self._tables.value = _tables(seen)
+        if self._watching:
+            final, said = seen.accepted - seen.open, f"Watching: {seen.open:,} not final yet."
+            self._show_progress(final, seen.accepted, self._trouble or said)
+
+    def _allow(self, seen: Sight | None) -> None:
+        """Let be clicked what makes sense now; also during a watch, which gives way."""
+        free = seen is not None and (self._watching or not self.busy)
+        self.watch.description = "Stop watching" if self._watching else "Watch"
+        for button in (self.watch, self.ask, self.csv, self.excel, self.yes, self.no):
+            button.disabled = not free
+        for button, count in ((self.reconcile, "doubtful"), (self.resume, "waiting")):
+            pieces.show(button, seen is not None and getattr(seen, count) > 0)
+            button.disabled = not free
+        pieces.show(self.stop, seen is not None and bool(seen.cancelling()))
+        self.stop.disabled = not free
+
+    def _show_question(self, seen: Sight) -> None:
+        says = "" if self._sure is None else self._sure.says(seen)
+        if self._sure is not None and says:
+            self.yes.description = self._sure.yes
+        else:
+            self._sure = None
+        pieces.show(self._asked, bool(says))
+        self._question.value = pieces.notice("note", says) if says else ""
+
+
+def _nothing() -> None:
+    """Let Cancel be shown; the task itself tells the work to stop."""
+
+
+_NONE = "There is no campaign in this ledger yet. What you send appears here, also after a restart."
+
+
+def _tables(seen: Sight) -> str:
+    """Show the groups, the reasons and the costs."""
+    label = next(label for label, column in sight.BY.items() if column == seen.by)
+    found = [(f"By {label.lower()}", seen.grouped())]
+    if len(seen.reasons):
+        found.append(("Why messages have not arrived", seen.why()))
+    if len(seen.costs):
+        found.append(("Credits beside the plan", seen.costs.astype({"cause": "str"})))
+    return "".join(pieces.line(head, strong=True) + pieces.table(frame, _MOST_ROWS) for head, frame in found)

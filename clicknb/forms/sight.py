@@ -1,0 +1,305 @@
+"""A campaign as it is seen at one moment: counts, words, tables and a picture. Knows no widgets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Event, Lock
+
+import pandas as pd
+
+from clicknb import display
+from clicknb.account import Account
+from clicknb.analysis import figures
+from clicknb.analysis import summary as summaries
+from clicknb.campaign import track
+from clicknb.campaign.campaign import Campaign
+from clicknb.clock import seconds
+from clicknb.errors import TransportError
+from clicknb.forms import code
+from clicknb.forms.download import file_name
+
+BY = {
+    "Country": "country",
+    "Sender ID": "sender",
+    "Variant": "variant",
+    "Encoding": "encoding",
+    "Parts": "parts",
+}
+"""What outcomes can be grouped by."""
+
+LONGEST_WATCH = "2h"
+"""Some messages never get a final status, so a watch has an end."""
+
+_WORDS = {
+    "delivered": "delivered",
+    "at_network": "at the network",
+    "pending": "pending",
+    "failed": "failed",
+    "expired": "expired",
+    "cancelled": "cancelled",
+    "rejected": "refused by the gateway",
+    "unknown": "unknown",
+    "absent": "never reached the gateway",
+    "planned": "not sent yet",
+    "skipped": "left out",
+}
+_OPEN = ("at_network", "pending")
+_FAILED = ("failed", "expired", "cancelled", "rejected", "absent")
+
+_drawing = Lock()  # matplotlib draws one figure at a time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """A campaign as the ledger has it at one moment.
+
+    Attributes
+    ----------
+    name, by
+        The campaign, and the column that its outcomes are grouped by.
+    stopped
+        Why sending stopped early; empty if it did not.
+    outcomes
+        One row per recipient, columns as in ``clicknb.frames.OUTCOMES``.
+    counts
+        How many rows have come to what, in the words of ``clicknb.analysis.summary.OUTCOME_WORDS``.
+    sending
+        How many are on their way, or were when a program ended.
+    groups, reasons, costs
+        ``Campaign.summary`` by group, ``Campaign.reasons`` and ``Campaign.residuals``.
+    picture
+        The figure as PNG.
+    """
+
+    name: str
+    by: str
+    stopped: str
+    outcomes: pd.DataFrame = field(repr=False)
+    counts: dict[str, int]
+    sending: int
+    groups: pd.DataFrame = field(repr=False)
+    reasons: pd.DataFrame = field(repr=False)
+    costs: pd.DataFrame = field(repr=False)
+    picture: bytes = field(repr=False)
+
+    @property
+    def open(self) -> int:
+        """How many accepted messages have no final status yet."""
+        return sum(self.counts.get(word, 0) for word in _OPEN)
+
+    @property
+    def accepted(self) -> int:
+        """How many the gateway has accepted."""
+        return int((self.outcomes["state"] == "accepted").sum())
+
+    @property
+    def doubtful(self) -> int:
+        """How many the gateway can be asked about because nobody knows whether it has them."""
+        return self.counts.get("unknown", 0) + self.sending
+
+    @property
+    def waiting(self) -> int:
+        """How many have not left and are still to be sent."""
+        return self.counts.get("planned", 0) - self.sending
+
+    def facts(self) -> list[tuple[str, str]]:
+        """Say in figures where it stands."""
+        rows = [("recipients", f"{len(self.outcomes):,}")]
+        rows += [(f"- {words}", f"{self.counts[word]:,}") for word, words in _WORDS.items() if self.counts.get(word)]
+        charged = self.outcomes["charge"].dropna()
+        said = display.credits(round(float(charged.sum()), 6)) if len(charged) else "nothing yet, or not asked"
+        return [*rows, ("charged so far", said)]
+
+    def note(self) -> str:
+        """Say what can be done next; empty if all is final."""
+        said = []
+        if self.stopped and self.waiting:
+            said.append(f"Sending stopped: {self.stopped.rstrip('.')}.")
+        if self.waiting:
+            said.append(f"{_many(self.waiting, 'has', 'have')} not left yet: Resume sends what is still planned.")
+        if self.doubtful:
+            said.append(
+                f"{_many(self.doubtful, 'is', 'are')} in doubt, because the answer was lost: Reconcile asks the "
+                "gateway about it, and sends nothing."
+            )
+        if self.open:
+            said.append(f"{_many(self.open, 'has', 'have')} no final status yet: Watch asks until they have.")
+        return "\n".join(said) or "Nothing is open any more."
+
+    def cancelling(self) -> str:
+        """Say what cancelling would do; empty if there is nothing to cancel."""
+        said = []
+        if self.waiting:
+            said.append(f"{_many(self.waiting, 'that has', 'that have')} not left will never be sent.")
+        if self.open:
+            said.append(
+                f"The gateway is asked to stop {_many(self.open)} that it may still hold; what it has "
+                "passed on arrives all the same."
+            )
+        if said and self.doubtful:
+            said.append(f"{_many(self.doubtful, 'is', 'are')} in doubt and cannot be stopped: reconcile first.")
+        return " ".join([*said, "This cannot be undone."]) if said else ""
+
+    def resuming(self, account: Account) -> str:
+        """Say what resuming would do; empty if there is nothing to resume."""
+        if not self.waiting:
+            return ""
+        left = self.outcomes[self.outcomes["state"] == "planned"]
+        known = left["estimated"].dropna()
+        cost = f" for at least {display.credits(round(float(known.sum()), 6))}" if len(known) else ""
+        where = "to real people" if account.live else "to the sandbox"
+        return f"{_many(self.waiting, 'leaves', 'leave')} now, {where}{cost}. Nobody gets a message twice."
+
+    def why(self) -> pd.DataFrame:
+        """Show why messages have not arrived, with the outcome in words."""
+        return self.reasons.assign(outcome=self.reasons["outcome"].astype("str").map(_WORDS))
+
+    def grouped(self) -> pd.DataFrame:
+        """Show the groups with their rates, ready to be read."""
+        sent = self.groups["rows"] - self.groups["skipped"]
+        shown = pd.DataFrame(
+            {
+                "messages": sent,
+                "delivered": self.groups["delivered"],
+                "still open": self.groups[[*_OPEN, "unknown", "planned"]].sum(axis=1),
+                "did not arrive": self.groups[list(_FAILED)].sum(axis=1),
+                "delivered of settled": [_rate(row) for _, row in self.groups.iterrows()],
+                "credits": self.groups["charge"].round(6),
+            }
+        )
+        return shown[sent > 0] if len(shown) > 2 else shown.iloc[-1:]  # noqa: PLR2004  one group says the same as all
+
+
+def newest(account: Account) -> pd.DataFrame:
+    """List the campaigns, the newest first, columns as in ``clicknb.frames.CAMPAIGNS``."""
+    return account.campaigns().iloc[::-1].reset_index(drop=True)
+
+
+def titled(row: pd.Series) -> str:
+    """Name a campaign in a list to choose from."""
+    name = display.shorten(display.mask_digits(row["name"], 7), 40)
+    return f"{name}: {row['rows']:,} recipients, {row['started_at']:%-d %b %Y %H:%M} UTC"
+
+
+def see(account: Account, name: str, by: str, before: Sight | None = None) -> Sight:
+    """Read a campaign from the ledger; nothing is asked.
+
+    Parameters
+    ----------
+    by
+        One of the values of ``BY``.
+    before
+        What was seen last: if nothing has changed since, its picture is kept.
+    """
+    campaign = account.campaign(name)
+    outcomes = campaign.outcomes
+    counts = {str(word): int(count) for word, count in summaries.outcome(outcomes).value_counts().items() if count}
+    same = before is not None and (before.name, before.by) == (name, by) and before.outcomes.equals(outcomes)
+    return Sight(
+        name=name,
+        by=by,
+        stopped=campaign.stopped,
+        outcomes=outcomes,
+        counts=counts,
+        sending=int((outcomes["state"] == "sending").sum()),
+        groups=summaries.summary(outcomes, by),
+        reasons=campaign.reasons(),
+        costs=campaign.residuals(),
+        picture=before.picture if same and before is not None else _drawn(outcomes, by, name),
+    )
+
+
+def _drawn(outcomes: pd.DataFrame, by: str, name: str) -> bytes:
+    with _drawing:
+        return figures.png(figures.plot(outcomes, by=by, title=name, stacked=True))
+
+
+def watch(campaign: Campaign, stop: Event, seen: Callable[[str], None]) -> int:
+    """Ask again and again, less and less often, until every accepted message is final, but for two hours at most.
+
+    A gateway that cannot be reached is asked again later.
+
+    Parameters
+    ----------
+    seen
+        Called after each look, with what went wrong; empty if nothing did.
+
+    Returns
+    -------
+    int
+        How many accepted messages are not final.
+
+    Raises
+    ------
+    AccountError
+        The gateway refuses the account.
+    """
+    service, left = campaign._service, 1
+
+    def look() -> int:
+        nonlocal left
+        trouble = ""
+        try:
+            left = track.refresh(service, campaign._id)
+        except TransportError as error:
+            trouble, left = str(error), max(left, 1)
+        seen(trouble)
+        return left
+
+    return track.until(service, look, seconds(LONGEST_WATCH), stop=stop)
+
+
+def reconcile(campaign: Campaign, stop: Event, seen: Callable[[], None]) -> int:
+    """Ask about what is in doubt, for at most three minutes or until somebody stops it; see ``Campaign.reconcile``."""
+
+    def look() -> int:
+        left = track.reconcile(campaign._service, campaign._id)
+        seen()
+        return left
+
+    return track.until(campaign._service, look, 180.0, first=30.0, stop=stop)
+
+
+def written(account: Account, sight: Sight | None) -> str:
+    """Write the Python that asks, shows and saves the same."""
+    if sight is None:
+        return code.program(account, [], ["sms.campaigns()"])
+    by = {"by": sight.by}
+    in_memory = account._service.ledger.path is None
+    lines = (
+        ["# That is a new sandbox. This one is in memory: leave the line out in its own kernel."] if in_memory else []
+    )
+    lines += [
+        f"campaign = {code.call('sms.campaign', [sight.name], {})}",
+        f"{code.call('campaign.track', [LONGEST_WATCH], {})}  # Watch; campaign.refresh() asks once",
+    ]
+    if sight.doubtful:
+        lines.append("# campaign.reconcile()  # asks about what is in doubt")
+    if sight.waiting:
+        lines.append("# campaign.resume()  # sends what is still planned")
+    if sight.cancelling():
+        lines.append("# campaign.cancel()  # for good")
+    lines += [
+        "",
+        code.call("campaign.summary", [], by),
+        "campaign.reasons()",
+        "campaign.residuals()",
+        code.call("campaign.plot", [], by),
+        "sms.balance()",
+        "",
+        f"# {code.call('cn.export.to_csv', [code.Raw('campaign.outcomes'), file_name(sight.name, 'csv')], {})}",
+        f"# {code.call('cn.export.to_excel', [code.Raw('campaign.outcomes'), file_name(sight.name, 'xlsx')], {})}",
+    ]
+    return code.program(account, [], lines)
+
+
+def _many(count: int, one: str = "", more: str = "") -> str:
+    return f"{count:,} {'message' if count == 1 else 'messages'} {one if count == 1 else more}".rstrip()
+
+
+def _rate(row: pd.Series) -> str:
+    if not row["of"]:
+        return "none settled"
+    low, high = (display.percent(row[name]) for name in ("rate_low", "rate_high"))
+    return f"{display.percent(row['rate'])} of {row['of']:,.0f} ({low} to {high})"

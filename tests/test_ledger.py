@@ -511,3 +511,26 @@ def test_a_purge_is_refused_while_the_campaign_is_sent(tmp_path):
 def test_a_purge_needs_to_know_of_what(arguments):
     with closing(Ledger()) as ledger, pytest.raises(ClicknbError, match="Nothing was purged"):
         upkeep.purge(ledger, START, **arguments)
+
+
+def test_a_ledger_of_the_first_version_is_read_gone_on_with_and_knows_suppression(tmp_path):
+    path = tmp_path / "ledger.sqlite"
+    with closing(sqlite3.connect(path)) as old:
+        old.execute("PRAGMA journal_mode = WAL")
+        old.executescript((Path(__file__).parent / "ledger_1.sql").read_text(encoding="utf-8"))
+    everybody = [f"44770090000{number}" for number in range(6)]
+    with cn.sandbox(tmp_path) as sms:
+        campaign = sms.campaign("x")
+        assert campaign.counts == {"accepted": 2, "planned": 2}
+        assert campaign.statuses["delivery"].tolist() == ["delivered", "delivered"]
+        sms.suppress(everybody[3], source="replied STOP")
+        campaign.resume(progress=False)
+        assert campaign.counts == {"accepted": 3, "skipped": 1}
+        assert [message.to for message in sms._box.messages] == [everybody[2]]
+        names = ["Ann", "Ben", "Cat", "Dee", "Eve", "Flo"]
+        grown = plan(sms, people=pd.DataFrame({"to": everybody, "name": names}))
+        grown.send(progress=False)
+        assert [message.to for message in sms._box.messages] == [everybody[2], *everybody[4:]]
+    with closing(sqlite3.connect(path)) as new:
+        assert new.execute("PRAGMA user_version").fetchone() == (schema.SCHEMA_VERSION,)
+        assert new.execute("PRAGMA integrity_check").fetchone() == ("ok",)

@@ -12,7 +12,7 @@ import pandas as pd
 import sqlalchemy as sa
 
 from clicknb import export
-from clicknb.campaign import record, schema
+from clicknb.campaign import record, schema, suppression
 from clicknb.campaign.ledger import Ledger
 from clicknb.campaign.schema import attempts, campaigns, events, micro, rows
 from clicknb.errors import CampaignError, InvalidInput, LedgerError
@@ -58,7 +58,8 @@ def export_csv(ledger: Ledger, directory: Path) -> list[Path]:
     Returns
     -------
     list of pathlib.Path
-        ``campaigns.csv``, and ``sends``, ``statuses``, ``charges`` and ``events`` with a column ``campaign``.
+        ``campaigns.csv``, ``suppressed.csv``, and ``sends``, ``statuses``, ``charges`` and ``events`` with a column
+        ``campaign``.
 
     Raises
     ------
@@ -86,9 +87,9 @@ def export_csv(ledger: Ledger, directory: Path) -> list[Path]:
     except OSError as error:
         message = f"{directory} cannot be made: {error.strerror}. Nothing was written. Name another folder."
         raise InvalidInput(message) from error
-    tables = {"campaigns": everything} | {kind: pd.concat(found) for kind, found in pieces.items() if found}
+    tables = {"campaigns": everything, "suppressed": suppression.frame(ledger)} | {kind: pd.concat(found) for kind, found in pieces.items() if found}
     for kind, frame in tables.items():
-        export.to_csv(frame, directory / f"{kind}.csv", index=kind != "campaigns")
+        export.to_csv(frame, directory / f"{kind}.csv", index=kind in pieces)
     return [directory / f"{kind}.csv" for kind in tables]
 
 
@@ -105,7 +106,7 @@ def purge(
 
     Numbers, texts, labels and reasons are gone; ids, states, statuses, charges and counts stay, and so does the
     campaign's name: since nobody can tell any more who has had a message, it takes no new rows. Backups and exports
-    are files of their own and keep what they hold.
+    are files of their own and keep what they hold; the list of suppressed numbers stays, since it has to be kept to.
 
     Parameters
     ----------

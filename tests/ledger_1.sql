@@ -1,0 +1,113 @@
+-- A ledger as version 1 of the schema wrote it: four rows, of which two messages were sent and two are planned.
+PRAGMA application_id = 1668049774;
+PRAGMA user_version = 1;
+BEGIN TRANSACTION;
+CREATE TABLE attempts (
+	row_id INTEGER NOT NULL, 
+	attempt INTEGER NOT NULL, 
+	climsgid TEXT NOT NULL, 
+	state TEXT NOT NULL CHECK (state IN ('sending', 'accepted', 'rejected', 'unknown', 'absent', 'returned')), 
+	submitted_at INTEGER NOT NULL CHECK ("submitted_at" BETWEEN 0 AND 253402300799999999), 
+	answered_at INTEGER CHECK ("answered_at" BETWEEN 0 AND 253402300799999999), 
+	apimsgid TEXT, 
+	error_code TEXT, 
+	error TEXT, 
+	checked_at INTEGER CHECK ("checked_at" BETWEEN 0 AND 253402300799999999), 
+	PRIMARY KEY (row_id, attempt), 
+	FOREIGN KEY(row_id) REFERENCES rows (id)
+)
+ STRICT
+
+;
+INSERT INTO "attempts" VALUES(1,1,'7c28f4a6e924fded7658b31c0aa2f149','accepted',1772532000000000,1772532000000000,'5fa4499fdbdfd9740c0ec3a15398959d',NULL,NULL,1772532026375000);
+INSERT INTO "attempts" VALUES(2,1,'c5748dd546fb5b326882eaa37f8e3e08','accepted',1772532000000000,1772532000000000,'50b098964c25e4d64ef9e26a695880bd',NULL,NULL,1772532064343750);
+CREATE TABLE campaigns (
+	id TEXT NOT NULL, 
+	name TEXT NOT NULL, 
+	started_at INTEGER NOT NULL CHECK ("started_at" BETWEEN 0 AND 253402300799999999), 
+	index_names TEXT NOT NULL, 
+	stopped TEXT NOT NULL, 
+	mode TEXT NOT NULL, 
+	budget INTEGER CHECK ("budget" BETWEEN -1000000000000000 AND 1000000000000000), 
+	spent INTEGER CHECK ("spent" BETWEEN -1000000000000000 AND 1000000000000000), 
+	purged_at INTEGER CHECK ("purged_at" BETWEEN 0 AND 253402300799999999), 
+	PRIMARY KEY (id), 
+	UNIQUE (name)
+)
+ STRICT
+
+;
+INSERT INTO "campaigns" VALUES('d5c46c1fd0990b2ad44be57f4cb06786','x',1772532000000000,'[null]','','each',NULL,NULL,NULL);
+CREATE TABLE events (
+	id INTEGER NOT NULL, 
+	row_id INTEGER NOT NULL, 
+	attempt INTEGER NOT NULL, 
+	apimsgid TEXT NOT NULL, 
+	status TEXT NOT NULL, 
+	charge INTEGER CHECK ("charge" BETWEEN -1000000000000000 AND 1000000000000000), 
+	at INTEGER NOT NULL CHECK ("at" BETWEEN 0 AND 253402300799999999), 
+	source TEXT NOT NULL, 
+	PRIMARY KEY (id), 
+	UNIQUE (row_id, attempt, apimsgid, status, at, source), 
+	FOREIGN KEY(row_id) REFERENCES rows (id)
+)
+ STRICT
+
+;
+INSERT INTO "events" VALUES(1,1,1,'5fa4499fdbdfd9740c0ec3a15398959d','008',NULL,1772532000000000,'query');
+INSERT INTO "events" VALUES(2,2,1,'50b098964c25e4d64ef9e26a695880bd','008',NULL,1772532000000000,'query');
+INSERT INTO "events" VALUES(5,1,1,'5fa4499fdbdfd9740c0ec3a15398959d','003',NULL,1772532005000000,'query');
+INSERT INTO "events" VALUES(6,2,1,'50b098964c25e4d64ef9e26a695880bd','003',NULL,1772532005000000,'query');
+INSERT INTO "events" VALUES(11,1,1,'5fa4499fdbdfd9740c0ec3a15398959d','004',NULL,1772532026375000,'query');
+INSERT INTO "events" VALUES(13,1,1,'5fa4499fdbdfd9740c0ec3a15398959d','004',800000,1772532026375000,'charge');
+INSERT INTO "events" VALUES(15,2,1,'50b098964c25e4d64ef9e26a695880bd','004',NULL,1772532064343750,'query');
+INSERT INTO "events" VALUES(16,2,1,'50b098964c25e4d64ef9e26a695880bd','004',800000,1772532064343750,'charge');
+CREATE TABLE owners (
+	owner TEXT NOT NULL, 
+	PRIMARY KEY (owner)
+)
+ STRICT
+
+;
+INSERT INTO "owners" VALUES('sandbox');
+CREATE TABLE prices (
+	country TEXT NOT NULL, 
+	charge INTEGER CHECK ("charge" BETWEEN -1000000000000000 AND 1000000000000000), 
+	asked_at INTEGER NOT NULL CHECK ("asked_at" BETWEEN 0 AND 253402300799999999), 
+	PRIMARY KEY (country)
+)
+ STRICT
+
+;
+INSERT INTO "prices" VALUES('GB',800000,1772532000000000);
+CREATE TABLE rows (
+	id INTEGER NOT NULL, 
+	campaign_id TEXT NOT NULL, 
+	"key" TEXT NOT NULL, 
+	ordinal INTEGER NOT NULL, 
+	label TEXT NOT NULL, 
+	"to" TEXT, 
+	country TEXT, 
+	sender TEXT, 
+	text TEXT, 
+	encoding TEXT, 
+	parts INTEGER CHECK ("parts" BETWEEN 0 AND 1000), 
+	estimated INTEGER CHECK ("estimated" BETWEEN -1000000000000000 AND 1000000000000000), 
+	variant TEXT, 
+	options TEXT NOT NULL, 
+	skipped TEXT, 
+	seal TEXT NOT NULL, 
+	PRIMARY KEY (id), 
+	UNIQUE (campaign_id, "key"), 
+	FOREIGN KEY(campaign_id) REFERENCES campaigns (id)
+)
+ STRICT
+
+;
+INSERT INTO "rows" VALUES(1,'d5c46c1fd0990b2ad44be57f4cb06786','447700900000#1',0,'0','447700900000','GB','','Hi Ann','gsm7',1,800000,NULL,'{}',NULL,'b48be512113303d5');
+INSERT INTO "rows" VALUES(2,'d5c46c1fd0990b2ad44be57f4cb06786','447700900001#1',1,'1','447700900001','GB','','Hi Ben','gsm7',1,800000,NULL,'{}',NULL,'984022b05245c9d8');
+INSERT INTO "rows" VALUES(3,'d5c46c1fd0990b2ad44be57f4cb06786','447700900002#1',2,'2','447700900002','GB','','Hi Cat','gsm7',1,800000,NULL,'{}',NULL,'066aedc6588e0489');
+INSERT INTO "rows" VALUES(4,'d5c46c1fd0990b2ad44be57f4cb06786','447700900003#1',3,'3','447700900003','GB','','Hi Dee','gsm7',1,800000,NULL,'{}',NULL,'a499ba1903ff4d5b');
+CREATE INDEX ix_attempts_climsgid ON attempts (climsgid);
+CREATE INDEX ix_attempts_apimsgid ON attempts (apimsgid);
+COMMIT;

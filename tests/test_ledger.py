@@ -440,10 +440,12 @@ def test_an_export_holds_every_campaign(tmp_path):
     with cn.sandbox() as sms:
         for name in ("x", "y"):
             plan(sms, name).send(progress=False)
+        sms.suppress("447700900999", source="replied STOP")
         files = upkeep.export_csv(sms._service.ledger, tmp_path / "export")
     names = [path.name for path in files]
-    assert names == ["campaigns.csv", "sends.csv", "statuses.csv", "charges.csv", "events.csv"]
-    sends = cn.export.read_csv(files[1])
+    assert names == ["campaigns.csv", "suppressed.csv", "sends.csv", "statuses.csv", "charges.csv", "events.csv"]
+    assert cn.export.read_csv(files[1])[["to", "source"]].values.tolist() == [["447700900999", "replied STOP"]]
+    sends = cn.export.read_csv(files[2])
     assert sends["campaign"].value_counts().to_dict() == {"x": 40, "y": 40}
     assert list(sends["to"][:40]) == list(PEOPLE["to"])
 

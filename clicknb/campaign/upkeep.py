@@ -87,7 +87,9 @@ def export_csv(ledger: Ledger, directory: Path) -> list[Path]:
     except OSError as error:
         message = f"{directory} cannot be made: {error.strerror}. Nothing was written. Name another folder."
         raise InvalidInput(message) from error
-    tables = {"campaigns": everything, "suppressed": suppression.frame(ledger)} | {kind: pd.concat(found) for kind, found in pieces.items() if found}
+    tables = {"campaigns": everything, "suppressed": suppression.frame(ledger)} | {
+        kind: pd.concat(found) for kind, found in pieces.items() if found
+    }
     for kind, frame in tables.items():
         export.to_csv(frame, directory / f"{kind}.csv", index=kind in pieces)
     return [directory / f"{kind}.csv" for kind in tables]

@@ -13,7 +13,7 @@ import pytest
 
 import clicknb as cn
 from clicknb import testing
-from clicknb.errors import AlreadySent, ClicknbError, ConfigError, InvalidInput, LedgerError
+from clicknb.errors import AlreadySent, CampaignStopped, ClicknbError, ConfigError, InvalidInput, LedgerError
 
 
 @pytest.fixture
@@ -39,6 +39,19 @@ def test_the_same_message_within_a_day_is_not_sent_again():
         for other in ({"text": "Hello!"}, {"to": "447700900124"}, {"sender": "Shop"}, {"again": True}):
             sms.send(**{"to": "447700900123", "text": "Hello", **other})
         assert len(server.gateway.messages) == 5
+
+
+def test_a_second_time_that_could_not_be_sent_does_not_leave_unasked():
+    with testing.server(credits=1) as server, testing.account(server) as sms:
+        sms.send("447700900123", "Hello")
+        with pytest.raises(CampaignStopped, match="301"):
+            sms.send("447700900123", "Hello", again=True)
+        sms.redeem(next(iter(server.gateway.vouchers)))
+        with pytest.warns(AlreadySent):
+            sms.send("447700900123", "Hello")
+        assert len(server.gateway.messages) == 1
+        sms.send("447700900123", "Hello", again=True)
+        assert len(server.gateway.messages) == 2
 
 
 def test_a_message_in_doubt_is_not_sent_again_either():

@@ -235,8 +235,8 @@ class Ledger(Store):
     def claim(self, campaign_id: str, row: Mapping[str, Any], since: datetime, *, again: bool) -> tuple[int, str]:
         """Find the row of a single message, or record it; in one transaction, so that two callers get the same row.
 
-        A row with the same number, text and sender counts if it is still planned, or if it was tried since a time and
-        neither rejected nor absent; with ``again`` only if it is planned.
+        A row with the same number, text and sender counts if it was tried since a time and neither rejected nor
+        absent, else if it is still planned; with ``again`` only if it is planned.
 
         Returns
         -------
@@ -250,7 +250,7 @@ class Ledger(Store):
             sa.select(rows.c.id, schema.STATE)
             .select_from(schema.with_telling_attempt())
             .where(rows.c.campaign_id == campaign_id, rows.c.skipped.is_(None), *same, counts)
-            .order_by(rows.c.id.desc())
+            .order_by(schema.STATE.element == "planned", rows.c.id.desc())
             .limit(1)
         )
         mine = sa.and_(rows.c.campaign_id == campaign_id, rows.c.to == row["to"])

@@ -97,7 +97,10 @@ def test_an_uploaded_file_is_planned_sent_stopped_resumed_and_tracked(voila, she
         server.advance(2 * 24 * 3600)
         button(form, "Track deliveries").click()
         form.get_by_text("- delivered", exact=True).wait_for()
-        button(form, "Stop asking").click()  # a few never come to an end in a sandbox
+        stop = button(form, "Stop asking")  # a few may never come to an end in a sandbox
+        stop.or_(button(form, "Track deliveries")).first.wait_for()
+        if stop.is_visible():
+            stop.click()
         button(form, "Track deliveries").wait_for()
         shown = facts(form)
         at_gateway = outcomes_of(server)

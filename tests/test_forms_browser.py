@@ -170,7 +170,7 @@ def test_the_console_remembers_after_a_restart(page, voila):
     shutil.copy(ROOT / "notebooks" / "console.ipynb", voila.notebooks)
     form = voila.open(page, "console.ipynb")
     form.get_by_label("Numbers", exact=True).fill("+44 7700 900123")
-    form.get_by_label("Text", exact=True).fill("Hello")
+    form.get_by_placeholder("What to say").fill("Hello")
     form.get_by_role("button", name="Check", exact=True).click()
     form.get_by_role("button", name="Send", exact=True).click()
     form.get_by_text("1 accepted.").wait_for()

@@ -1,5 +1,6 @@
 """The sandbox over a real socket: every command, the faults, and clients that others wrote."""
 
+import contextlib
 import http.client
 import re
 import socket
@@ -258,7 +259,7 @@ def test_it_listens_on_loopback_alone_and_stops_when_told():
     server = serve(Gateway())
     parts = urlsplit(server.url)
     assert parts.hostname == "127.0.0.1"
-    with pytest.raises(OSError, match="address already in use"):
+    with pytest.raises(OSError, match="Address already in use"):
         serve(Gateway(), port=parts.port)
     server.close()
     server.close()
@@ -360,3 +361,35 @@ def test_a_plain_script_authenticates_and_sends(server):
 def test_the_package_loads_no_http_library_before_it_serves():
     code = "import sys; from clicknb.sandbox import Gateway; Gateway(); sys.exit('aiohttp' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def ends(client):
+    """Whether a connection comes to an end, in whatever way."""
+    try:
+        while client.recv(4096):
+            pass
+    except TimeoutError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def test_a_server_that_closes_leaves_nobody_waiting():
+    for round_number in range(40):
+        with serve(Gateway()) as server:
+            host, port = server.url.removeprefix("http://").split(":")
+            clients = []
+            for _ in range(8):
+                client = socket.socket()
+                client.setblocking(False)
+                with contextlib.suppress(BlockingIOError):
+                    client.connect((host, int(port)))
+                clients.append(client)
+            for client in clients[: round_number % 9]:
+                with contextlib.suppress(BlockingIOError, OSError):
+                    client.send(b"POST /http/auth HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nuser")
+        for client in clients:
+            client.settimeout(20)
+            with client:
+                assert ends(client), "a connection was neither answered nor closed"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 import time
 from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
@@ -27,7 +28,7 @@ _LOOPBACK = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?", re.IGNORECASE
 _LONGEST_LINE = 2**16  # 300 recipients and 35 parts of Unicode text by GET
 _SLOW = 2.0
 _PIECE = 5
-_TURNS = 5  # of the loop; making or closing a connection takes three
+_TURNS = 5  # of the loop; to make a connection takes three
 
 
 def serve(gateway: Gateway, *, port: int = 0, speed: float = 1.0, start: datetime | None = None) -> Server:
@@ -119,18 +120,22 @@ class Server:
         runner = web.ServerRunner(server, shutdown_timeout=0.1)
         await runner.setup()
         try:
-            await web.TCPSite(runner, "127.0.0.1", port).start()
+            door = socket.create_server(("127.0.0.1", port))
+            await web.SockSite(runner, door).start()
         except OSError as error:
             bound.set_exception(error)
         else:
-            bound.set_result(runner.addresses[0][1])
+            bound.set_result(door.getsockname()[1])
             await self._stop.wait()
+            await self._let_nobody_in(door)
         finally:
-            for site in runner.sites.copy():
-                await site.stop()
-            await _settled()  # whoever was let in at the last moment is there before all are sent away
             await runner.cleanup()
-            await _settled()
+
+    async def _let_nobody_in(self, door: socket.socket) -> None:
+        """Accept no more, and let those in who were accepted: once it is closed, asyncio forgets whoever comes."""
+        self._loop.remove_reader(door)
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         path, _, query = request.raw_path.partition("?")
@@ -171,12 +176,6 @@ class Server:
         except (KeyError, ValueError, OverflowError):
             return _plain(page(400, "Bad Request"))
         return web.json_response({"now": self.now().isoformat()})
-
-
-async def _settled() -> None:
-    """Let the loop finish what is due, such as connections that are being made or closed."""
-    for _ in range(_TURNS):
-        await asyncio.sleep(0)
 
 
 def _row(message: Message, now: datetime) -> dict[str, str | int]:

@@ -236,6 +236,15 @@ class Voila(Served):
         return page.locator("body")
 
 
+def tab_to(page: Page, control: Locator) -> None:
+    """Press Tab until a control has the focus."""
+    for _ in range(60):
+        if control.evaluate("it => it === document.activeElement"):
+            return
+        page.keyboard.press("Tab")
+    pytest.fail(f"Tab never comes to {control}")
+
+
 def wait_for(holds: Callable[[], Any], what: str) -> Any:
     """Look again and again until something holds, and return it; fails after ``PATIENCE`` seconds."""
     pause, end = Event(), time.monotonic() + PATIENCE

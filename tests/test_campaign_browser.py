@@ -10,14 +10,15 @@ import pytest
 
 import clicknb as cn
 from clicknb import testing
-from tests.browser import Voila, browser
+from tests.browser import Voila, browser, tab_to
 
 OPEN = """
 import tempfile
 import clicknb as cn
+import pandas as pd
 login = {{"user": "sandbox", "password": "sandbox", "api_id": "1"}}
 sms = cn.connect(**login, base_url="{url}", ledger=tempfile.mkdtemp() + "/ledger.sqlite", rate={rate})
-cn.forms.Campaign(sms)
+cn.forms.Campaign(sms, {people})
 """
 ROWS, LOST_ZERO = 200, 6
 
@@ -57,7 +58,7 @@ def button(form, name):
 def test_an_uploaded_file_is_planned_sent_stopped_resumed_and_tracked(voila, sheet):
     with browser() as page, testing.server() as server:
         gateway = server.gateway
-        voila.write("campaign.ipynb", OPEN.format(url=server.url, rate=15))
+        voila.write("campaign.ipynb", OPEN.format(url=server.url, rate=15, people=None))
         form = voila.open(page, "campaign.ipynb")
         upload(page, form, sheet)
         form.get_by_text("200 rows, 2 columns").wait_for()
@@ -70,7 +71,7 @@ def test_an_uploaded_file_is_planned_sent_stopped_resumed_and_tracked(voila, she
         button(form, "Check").click()
         form.get_by_text("Checked; nothing has been sent yet").wait_for()
         assert facts(form)["to send"] == "200"
-        repair = form.get_by_label(f"Accept this repair: leading zero, {LOST_ZERO} rows")
+        repair = form.get_by_label(f"Accept repair: leading zero, {LOST_ZERO} rows")
         repair.uncheck()
         form.get_by_text("You changed something since the check").wait_for()
         assert button(form, "Send").is_disabled()
@@ -113,3 +114,28 @@ def outcomes_of(server):
     """How many messages the gateway itself says were delivered, failed and so on."""
     now = server.now()
     return dict(Counter(cn.codes.status(message.status(now)).delivery for message in server.gateway.messages))
+
+
+OWNED = "<img src=x onerror=\"document.title='owned'\"><b id=owned>x</b>"
+
+
+def test_a_campaign_is_sent_by_keyboard_alone_and_markup_stays_text(voila):
+    people = f'pd.DataFrame({{"mobile": ["447700900123", "447700900124"], "{OWNED[-17:]}": [{OWNED!r}, "Ben"]}})'
+    with browser() as page, testing.server() as server:
+        voila.write("keys.ipynb", OPEN.format(url=server.url, rate=100, people=people))
+        form = voila.open(page, "keys.ipynb")
+        form.get_by_label("Table of people").focus()
+        tab_to(page, form.get_by_label("Text", exact=True))
+        page.keyboard.type("Hello ")
+        tab_to(page, form.get_by_role("button", name="{" + OWNED[-17:] + "}"))
+        page.keyboard.press("Enter")
+        form.locator("div[dir=auto]", has_text=f"Hello {OWNED}").wait_for()
+        tab_to(page, button(form, "Check"))
+        page.keyboard.press("Enter")
+        form.get_by_text("Checked; nothing has been sent yet").wait_for()
+        tab_to(page, button(form, "Send"))
+        page.keyboard.press("Enter")
+        form.get_by_text("2 accepted.").wait_for()
+        assert sorted(message.text for message in server.gateway.messages) == sorted([f"Hello {OWNED}", "Hello Ben"])
+        assert page.locator("#owned").count() == 0
+        assert page.title() != "owned"

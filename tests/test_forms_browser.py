@@ -12,7 +12,7 @@ import pytest
 
 import clicknb as cn
 from clicknb import testing
-from tests.browser import ROOT, Lab, Voila, browser
+from tests.browser import ROOT, Lab, Voila, browser, tab_to
 
 CANARY = "canary-hunter2"
 LABELS = ("User name", "Password", "API ID")
@@ -86,15 +86,6 @@ def test_a_message_is_sent_as_a_page_by_keyboard_alone(page, voila, gateway):
     page.keyboard.press("Enter")
     form.get_by_text("2 accepted.").wait_for()
     assert sorted(message["to"] for message in accepted(gateway)) == ["447700900123", "447700900124"]
-
-
-def tab_to(page, control):
-    """Press Tab until a control has the focus."""
-    for _ in range(30):
-        if control.evaluate("it => it === document.activeElement"):
-            return
-        page.keyboard.press("Tab")
-    pytest.fail(f"Tab never comes to {control}")
 
 
 def test_credentials_written_in_the_browser_are_in_no_saved_notebook(page, lab, gateway):

@@ -71,7 +71,7 @@ class Campaign(Form):
         self.recipe = Recipe() if plan is None else Recipe.of(plan)
         self.checked: Checked | None = None
         self.campaign: Sent | None = None
-        self._filling = self._leaving = False
+        self._filling, self._leaving = True, False
         self._token = ""
         super().__init__(self.account, background=background)
         self.chooser = Chooser(self, self._choose, people if plan is None else plan.people)
@@ -80,6 +80,7 @@ class Campaign(Form):
         self.outcome = Outcome(self)
         self._make_controls()
         self._arrange()
+        self._filling = False
         self._choose()
         if plan is not None:
             self._fill(Recipe.of(plan))
@@ -95,7 +96,7 @@ class Campaign(Form):
         self.sender = pieces.text("Sender ID (may be empty)", placeholder="digits, or at most 11 letters")
         self.max_parts = pieces.choice("Parts of a text, at most", list(range(1, MOST_PARTS + 1)), width="190px")
         self.budget = pieces.text("Budget in credits (may be empty)", placeholder="such as 50")
-        self.substitute = pieces.tick("Replace characters that make a text dearer, such as ’ by '")
+        self.substitute = pieces.tick("Use plain characters where that is cheaper")
         self.hours = pieces.choice("Write to people only", _hours(self.recipe.hours), width="320px")
         self.outside = pieces.choice("Outside of these hours", _OUTSIDE, width="260px")
         self.zone = pieces.choice("Column with time zones", labels([], "none: by the number"))
@@ -161,6 +162,8 @@ class Campaign(Form):
 
     def _choose(self) -> None:
         """Guess the columns of a table that was chosen."""
+        if self._filling:
+            return
         people = self.people
         columns = [] if people is None else people.columns
         kept = self.recipe.to if self.recipe.to in columns else ""

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from clicknb.errors import InvalidInput
 from clicknb.forms import pieces
 from clicknb.forms.base import Form
 from clicknb.forms.people import People, of_the_notebook
@@ -35,6 +36,7 @@ class Chooser:
         self._chosen = chosen
         self._known: dict[str, People] = {}
         self._frames: dict[str, pd.DataFrame] = {}
+        self._refused = ""
         self.people: People | None = None
         self.table = pieces.choice("Table of people", [NONE], width="300px")
         self.again = pieces.button("Look for tables again")
@@ -70,7 +72,7 @@ class Chooser:
         self.table.value = people.name
 
     def _choose(self) -> None:
-        name = self.table.value
+        name, self._refused = self.table.value, ""
         found = self._known.get(name)
         frame = self._frames.get(name)
         if frame is not None and (found is None or (not found.file and found.frame is not frame)):
@@ -87,18 +89,26 @@ class Chooser:
         self.upload.value = ()
 
         def read(_: Task) -> People:
-            return People.read(content, name)
+            try:
+                return People.read(content, name)
+            except InvalidInput as error:
+                self._refused = f"{name}: {error}"
+                raise
 
+        self._refused = ""
         self._form.run(read, self._add, says=f"Reading {name} …")
 
     def show(self) -> None:
         """Show the first rows of what was chosen."""
+        refused = pieces.notice("error", self._refused) if self._refused else ""
         if self.people is None:
-            self._facts.value = pieces.line("No table yet: its first line names the columns, each other line a person.")
+            self._facts.value = refused + pieces.line(
+                "No table yet: its first line names the columns, each other line a person."
+            )
             return
         rows, columns = self.people.frame.shape
         said = f"{rows:,} rows, {columns:,} columns. The first of them, with numbers hidden:"
-        self._facts.value = pieces.line(said) + pieces.table(self.people.frame.head(_FIRST))
+        self._facts.value = refused + pieces.line(said) + pieces.table(self.people.frame.head(_FIRST))
 
 
 def _name_of(frame: pd.DataFrame, known: dict[str, pd.DataFrame]) -> str:

@@ -66,7 +66,7 @@ class Findings:
         self.ticks, children = {}, []
         for kind, found in repairs.items():
             count = f"{found['rows']:,} {'row' if found['rows'] == 1 else 'rows'}"
-            tick = pieces.tick(f"Accept this repair: {kind}, {count}")
+            tick = pieces.tick(f"Accept repair: {kind}, {count}")
             tick.value = kind not in checked.recipe.refuse
             self._form.on_change(tick, self._changed)
             self.ticks[kind] = tick

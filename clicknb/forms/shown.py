@@ -22,7 +22,15 @@ MEANT = {
     "skipped": "Skipped: left out, or withdrawn; it is not sent.",
 }
 
-_DEAR = ["character", "name", "where", "rows", "parts_added", "replacement", "parts_saved"]
+_DEAR = {
+    "character": "character",
+    "name": "name",
+    "rows": "texts",
+    "parts_added": "adds parts",
+    "replacement": "plain instead",
+    "parts_saved": "saves parts",
+}
+_COUNTRIES = {"credits_low": "credits, at least", "credits_high": "at most", "without_price": "without a price"}
 _MOST = 8
 
 
@@ -32,9 +40,11 @@ def planned(checked: Checked) -> str:
     if said := [*checked.warnings, *checked.texts]:
         drawn += pieces.notice("note", "Look at this first.\n" + "\n".join(f"– {one}" for one in said))
     if len(checked.dear):
-        drawn += pieces.line("Characters that force Unicode:") + pieces.table(checked.dear[_DEAR], max_rows=_MOST)
+        drawn += pieces.line("Characters that force Unicode:") + pieces.table(
+            checked.dear[list(_DEAR)].rename(columns=_DEAR), max_rows=_MOST
+        )
     if len(checked.countries) > 1:
-        drawn += pieces.line("By country:") + pieces.table(checked.countries, max_rows=_MOST)
+        drawn += pieces.line("By country:") + pieces.table(checked.countries.rename(columns=_COUNTRIES), max_rows=_MOST)
     return drawn
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import clicknb
 from benchmarks.clients import CONNECTIONS, Job
 
-CALLS = ("start", "recorded", "add", "stop", "verify", "abandon", "messages", "campaign", "record")
+CALLS = ("start", "recorded", "add", "stop", "abandon", "messages", "campaign", "record")
 SIZES = {CONNECTIONS: 3000, 1: 300}
 
 

@@ -93,7 +93,7 @@ class Ledger(Store):
             sa.select(schema.STATE, sa.func.count(rows.c.id).label("number"))
             .select_from(schema.with_telling_attempt())
             .where(rows.c.campaign_id == campaign_id)
-            .group_by("state")
+            .group_by(schema.STATE.element)
             .order_by(sa.desc("number"), sa.func.min(rows.c.id))
         )
         with self._reading() as connection:
@@ -105,7 +105,7 @@ class Ledger(Store):
             sa.select(campaigns.c.id, campaigns.c.name, campaigns.c.started_at, campaigns.c.stopped, schema.STATE)
             .add_columns(sa.func.count(rows.c.id).label("rows"))
             .select_from(campaigns.outerjoin(schema.with_telling_attempt(), rows.c.campaign_id == campaigns.c.id))
-            .group_by(campaigns.c.id, "state")
+            .group_by(campaigns.c.id, schema.STATE.element)
             .order_by(campaigns.c.started_at, campaigns.c.name)
         )
         with self._reading() as connection:
@@ -135,15 +135,17 @@ class Ledger(Store):
         """
         if not new:
             return
-        left_out = sa.select(rows.c.id, rows.c.label).where(
-            rows.c.campaign_id == campaign_id, rows.c.key.startswith("skipped ")
+        left_out = sa.select(rows.c.id, rows.c.label, rows.c.key).where(
+            rows.c.campaign_id == campaign_id, rows.c.key.startswith(schema.LEFT_OUT)
         )
         labels = {row["label"] for row in new}
+        keys = {row["key"] for row in new}
         planned, content = itemgetter(*schema.PLANNED), itemgetter(*schema.CONTENT)
         values = [(campaign_id, schema.seal(campaign_id, content(row)), *planned(row)) for row in new]
         with self._writing() as connection:
             _refuse_if_purged(connection, campaign_id)
-            stale = [{"stale": row_id} for row_id, label in connection.execute(left_out).all() if label in labels]
+            known = connection.execute(left_out).all()
+            stale = [{"stale": row.id} for row in known if row.label in labels and row.key not in keys]
             if stale:
                 connection.execute(sa.delete(rows).where(rows.c.id == sa.bindparam("stale")), stale)
             connection.exec_driver_sql(schema.RECORD, values)
@@ -151,17 +153,18 @@ class Ledger(Store):
     def recorded(self, campaign_id: str) -> dict[str, Recorded]:
         """Read what each row says and where it stands, by its key; rows that a plan left out are not in it."""
         query = (
-            sa.select(rows.c.key, rows.c.text, rows.c.sender, schema.STATE)
+            sa.select(rows.c.key, rows.c.text, rows.c.sender, rows.c.options)
+            .add_columns(schema.STATE, rows.c.skipped)
             .select_from(schema.with_telling_attempt())
-            .where(rows.c.campaign_id == campaign_id, ~rows.c.key.startswith("skipped "))
+            .where(rows.c.campaign_id == campaign_id, ~rows.c.key.startswith(schema.LEFT_OUT))
         )
         with self._reading() as connection:
-            return {row[0]: Recorded(*row[1:]) for row in connection.execute(query)}
+            return {row[0]: Recorded._make(row[1:]) for row in connection.execute(query)}
 
     def variants(self, campaign_id: str) -> dict[str, str]:
         """Read which variant each row got, by its key."""
         query = sa.select(rows.c.key, rows.c.variant).where(
-            rows.c.campaign_id == campaign_id, rows.c.variant.is_not(None), ~rows.c.key.startswith("skipped ")
+            rows.c.campaign_id == campaign_id, rows.c.variant.is_not(None), ~rows.c.key.startswith(schema.LEFT_OUT)
         )
         with self._reading() as connection:
             return {key: str(variant) for key, variant in connection.execute(query)}
@@ -255,7 +258,10 @@ class Ledger(Store):
         with self._writing() as connection:
             if found := connection.execute(query).one_or_none():
                 return found.id, found.state
-            number = connection.execute(sa.select(sa.func.count()).where(mine)).scalar_one() + 1
+            number = str(connection.execute(sa.select(sa.func.count()).where(mine)).scalar_one() + 1)
+            purged = connection.execute(sa.select(campaigns.c.purged_at).where(campaigns.c.id == campaign_id)).scalar()
+            if purged:  # what is forgotten is not counted, but its client message id must not come again
+                number = f"{purged}.{connection.execute(sa.select(sa.func.max(rows.c.id))).scalar() or 0}"
             values = {**row, "campaign_id": campaign_id, "key": f"{row['to']}#{number}"}
             values["seal"] = schema.seal(campaign_id, itemgetter(*schema.CONTENT)(values))
             return connection.execute(sa.insert(rows).values(values).returning(rows.c.id)).scalar_one(), "planned"

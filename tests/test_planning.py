@@ -206,6 +206,15 @@ def test_the_upper_end_of_the_cost_comes_from_what_was_charged_before(sms):
     assert later["credits_high"].tolist() == [2 * dearest] * 10
 
 
+def test_the_users_prices_hold_where_the_gateway_states_none(sms):
+    sms._service.ledger.set_price("FR", None, sms._service.clock.now())
+    frame = pd.DataFrame({"mobile": ["33639980001"], "name": ["Ann"]})
+    made = plan(sms, frame, prices={"33": 1.5})
+    assert made.frame["credits_low"].isna().all()
+    assert made.frame["credits_high"].tolist() == [1.5]
+    assert "at most 1.5 credits" in repr(made)
+
+
 def test_a_destination_of_unknown_price_has_no_cost_rather_than_a_guess(sms):
     sms._service.ledger.set_price("FR", None, sms._service.clock.now())
     made = plan(sms, people(3).assign(mobile=["447700900001", "33639980001", "33639980002"]))
@@ -420,6 +429,25 @@ def test_a_reason_for_leaving_somebody_out_is_the_latest_one(sms):
     sms.suppress(frame["mobile"][1])
     campaign = plan(sms, frame.set_axis([7, 8, 9])).send(progress=False)
     assert campaign.sends["error"].dropna().tolist() == ["suppressed: since 3 March 2026"]
+
+
+def test_a_cell_with_half_an_emoji_is_refused_and_the_others_are_sent(sms):
+    frame = people(3)
+    frame["name"] = pd.Series(["Ann", "Ben \ud83d", "Cat"], dtype="object")
+    made = plan(sms, frame)
+    assert made.frame["problem"].isna().tolist() == [True, False, True]
+    assert "half of a broken emoji" in made.frame["problem"][1]
+    assert "half of a broken emoji" in repr(made)
+    assert made.send(progress=False).counts == {"accepted": 2, "skipped": 1}
+
+
+def test_who_had_the_message_and_is_left_out_when_it_is_run_again_stays_one_row(sms):
+    plan(sms, people(3)).send(progress=False)
+    sms.suppress("447700900001")
+    again = plan(sms, people(3))
+    campaign = again.send(progress=False)
+    assert campaign.counts == {"accepted": 3}
+    assert again.sends()["state"].tolist() == ["accepted"] * 3
 
 
 # what it says at a glance

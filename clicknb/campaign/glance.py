@@ -171,10 +171,11 @@ def _cost(rows: pd.DataFrame) -> list[tuple[str, str]]:
     priced = rows["credits_low"].dropna()
     if not len(rows):
         return [("cost", display.credits(0))]
-    if not len(priced):
-        return [("cost", "not known: no prices")]
-    least = display.credits(float(priced.sum()))
     highest = rows["credits_high"]
+    if not len(priced):
+        most = f"at most {display.credits(float(highest.sum()))} if all are accepted"
+        return [("cost", most if highest.notna().all() else "not known: no prices")]
+    least = display.credits(float(priced.sum()))
     if len(rows) and highest.notna().all():
         cost = f"{least} to {display.credits(float(highest.sum()))}"
         facts = [("cost", f"{cost if highest.sum() > priced.sum() else least} if all are accepted")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -168,11 +168,13 @@ class Plan:
         options = self._wire_options(at)
         self._refuse_overspending()
         ledger = self._service.ledger
+        recorded: Mapping[str, Recorded] = {}
         if known := ledger.campaign_id(self.name):  # before anything of it is changed
             with ledger.sending(known, takeover=takeover):
-                self._refuse_changes(ledger.recorded(known), options)
+                recorded = ledger.recorded(known)
+                self._refuse_changes(recorded, options)
         campaign_id = self._open()
-        ledger.add(campaign_id, self._records(options))
+        ledger.add(campaign_id, self._records(options, recorded))
         ledger.stop(campaign_id, "")
         texts = dict(zip(self._keys, self.to_send["text"], strict=True))
         mine = partial(_as_planned, texts, self.options.sender)
@@ -312,7 +314,7 @@ class Plan:
         if campaign_id is None:
             return frames.build(frames.SENDS, self._frame, self._frame.index)
         table = record.joined(self._service.ledger, campaign_id).set_index("key")
-        return frames.build(frames.SENDS, table.reindex(self._all_keys()), self._frame.index)
+        return frames.build(frames.SENDS, table.reindex(self._all_keys(table.index)), self._frame.index)
 
     def send_one(self, *, since: datetime, again: bool) -> pd.DataFrame:
         """Send the only row of this plan, unless the same message was sent since a time; see ``Account.send``."""
@@ -391,19 +393,24 @@ class Plan:
             )
             raise ContentChanged(message)
 
-    def _all_keys(self) -> list[str]:
-        """Make the key of every row: of those to send the number, of those left out what was read."""
-        rows = self._frame.reset_index(drop=True)
-        return row_keys(rows["to"].where(rows["problem"].isna(), schema.LEFT_OUT + rows["read_as"].fillna("")))
+    def _all_keys(self, held: Container[str] = ()) -> list[str]:
+        """Make the key of every row: of those to send the number, of those left out what was read.
 
-    def _records(self, options: str) -> list[dict[str, Any]]:
+        Who is left out now, but is in the campaign since before, keeps the key of then.
+        """
+        rows = self._frame.reset_index(drop=True)
+        keys = row_keys(rows["to"].where(rows["problem"].isna(), schema.LEFT_OUT + rows["read_as"].fillna("")))
+        numbers = rows["to"].astype("object")
+        return [key if (first := f"{to}#1") not in held else first for key, to in zip(keys, numbers, strict=True)]
+
+    def _records(self, options: str, held: Container[str] = ()) -> list[dict[str, Any]]:
         """Write the rows as the ledger keeps them: those to send, and those left out with the reason."""
         table = self._frame.reset_index(drop=True).rename(columns={"row": "ordinal", "problem": "skipped"})
         table["label"] = [record.label(value) for value in self._frame.index]
         table["sender"] = self.options.sender
         table["options"] = options
         table["estimated"] = [micro_credits(credits) for credits in table["credits_low"].tolist()]
-        table["key"] = self._all_keys()
+        table["key"] = self._all_keys(held)
         table["zone"] = self._zones.to_numpy() if self._zones is not None else None
         columns = (table[name].astype("object").where(table[name].notna(), None).tolist() for name in _RECORDED)
         return [dict(zip(_RECORDED, row, strict=True)) for row in zip(*columns, strict=True)]

@@ -254,7 +254,9 @@ def rehearse(plan: Plan, fault: str, *, share: float = 0.2, seed: int = 0) -> Re
         raise InvalidInput(message)
     gateway = Gateway(seed=seed, credits=1_000_000, faults=[Fault(FAULTS[fault], share=share)])
     with in_process(gateway, Ledger(owner="sandbox"), SteppedClock()) as sms:
-        step = partial(plan.at(sms._service).send, progress=False)
+        rehearsed = plan.at(sms._service)
+        rehearsed.options = replace(plan.options, hours=None, zone=None, budget=None)  # they would stop it for good
+        step = partial(rehearsed.send, progress=False)
         sent: dict[str, int] = {}
         while True:
             try:

@@ -17,7 +17,7 @@ from clicknb import testing
 from clicknb.campaign.gate import Rules
 from clicknb.campaign.ledger import Ledger
 from clicknb.clock import SteppedClock
-from clicknb.errors import CampaignStopped, InvalidInput
+from clicknb.errors import CampaignStopped, ContentChanged, InvalidInput
 from clicknb.opening import in_process
 from clicknb.sandbox import Gateway
 
@@ -112,6 +112,64 @@ def test_a_suppressed_message_is_not_resent_either():
         campaign.resume(resend=["unknown", "rejected", "absent"], progress=False)
         assert campaign.counts == {"unknown": 1}
         assert len(sms._service.ledger.attempts()) == 1
+
+
+class Late(OptsOut):
+    """A connection whose answer to the first message comes when three more have been answered."""
+
+    def start(self, slot, request):
+        super().start(slot, request)
+        self._first = getattr(self, "_first", slot)
+        self._kept = getattr(self, "_kept", None)
+
+    def wait(self, timeout):
+        answers = dict(self._exchange.wait(timeout))
+        if self._kept is None and self._first in answers:
+            self._kept, self._answered = answers.pop(self._first), 0
+        self._answered += len(answers)
+        if self._kept and self._answered >= 3:
+            answers[self._first], self._kept = self._kept, ()
+        return list(answers.items())
+
+
+def test_who_opts_out_while_the_gateway_is_asking_for_another_attempt_gets_none():
+    frame = pd.concat([pd.DataFrame({"to": ["27999400011"]}), people(9)], ignore_index=True)  # 003 the first time
+    with cn.sandbox() as sms:
+        inner = sms._service.connect
+        opt_out = partial(sms.suppress, "27999400011")
+        connect = partial(Late, after=3, opt_out=opt_out)
+        sms._service = replace(sms._service, concurrency=2, connect=lambda count: connect(inner(count)))
+        campaign = sms.plan(frame, to="to", text="Hi", name="x").send(progress=False)
+        assert campaign.counts == {"accepted": 9, "skipped": 1}
+        assert "27999400011" not in {message.to for message in sms._box.messages}
+
+
+@pytest.mark.parametrize("mode", ["each", "list"])
+def test_who_opts_out_while_their_message_waits_for_its_hour_gets_nothing(mode):
+    frame = pd.DataFrame({"to": ["447700900001", "447700900002", "12125550100", "12125550101", "12125550102"]})
+    frame["text"] = ["Hi", "Hi", "A", "B", "C"]
+    with at(SATURDAY_EVENING + timedelta(hours=4)) as sms:
+        inner = sms._service.connect
+        opened = partial(OptsOut, after=1, opt_out=partial(sms.suppress, "447700900002"))
+        sms._service = replace(sms._service, concurrency=1, connect=lambda count: opened(inner(count)))
+        plan = sms.plan(frame, to="to", text="{text}", name="x", hours="auto", outside="wait", mode=mode)
+        assert plan.send(progress=False).counts == {"accepted": 4, "skipped": 1}
+        assert "447700900002" not in {message.to for message in sms._box.messages}
+
+
+def test_a_plan_that_was_sent_to_all_but_those_who_opted_out_may_be_sent_again():
+    with cn.sandbox() as sms:
+        plan = sms.plan(people(5), to="to", text="Hi", name="x")
+        sms.suppress("447700900002", source="replied STOP")
+        for _ in range(2):
+            assert plan.send(progress=False).counts == {"accepted": 4, "skipped": 1}
+        sms.unsuppress("447700900002", source="replied START")
+        again = sms.plan(people(5), to="to", text="Hi", name="x")
+        assert again.new["to"].tolist() == ["447700900002"]
+        campaign = again.send(progress=False)
+        assert campaign.counts == {"accepted": 5}
+        assert campaign.sends["error"].isna().all()
+        assert len(sms._box.messages) == 5
 
 
 # quiet hours
@@ -247,3 +305,75 @@ def test_a_plan_says_that_a_country_has_rules_that_were_not_asked_for():
         assert 'hours="ZA"' in repr(plan)
         assert "hours=" not in repr(sms.plan(ABROAD, to="to", text="Hi", name="x", hours="ZA"))
         assert "quiet hours" in repr(sms.plan(ABROAD, to="to", text="Hi", name="x", hours="ZA"))
+
+
+def test_messages_that_are_held_take_nothing_from_the_pace():
+    with at(SATURDAY_EVENING) as sms:
+        plan = sms.plan(people(3), to="to", text="Hi", name="x", hours="UK")
+        passes(sms, hours=3)
+        service = replace(sms._service, rate=0.001)  # a thousand seconds for each message
+        with pytest.raises(CampaignStopped, match="outside the hours of 3 messages"):
+            plan.at(service).send(progress=False)
+
+
+def test_a_plan_that_is_refused_leaves_the_rules_of_its_campaign_as_they_were():
+    with at(SATURDAY_EVENING) as sms:
+        plan = sms.plan(people(3), to="to", text="Hi", name="x", hours="UK")
+        passes(sms, hours=3)
+        with pytest.raises(CampaignStopped):
+            plan.send(progress=False)
+        with pytest.raises(ContentChanged):
+            sms.plan(people(3), to="to", text="Hello", name="x").send(progress=False)
+        with pytest.raises(CampaignStopped, match="outside the hours of 3 messages"):
+            sms.campaign("x").resume(progress=False)
+        assert sms._box.messages == []
+
+
+def test_a_plan_for_another_time_or_limit_is_refused_where_rows_are_planned_otherwise():
+    with at(SATURDAY_EVENING) as sms:
+        plan = sms.plan(people(3), to="to", text="Hi", name="x", hours="UK")
+        passes(sms, hours=3)
+        with pytest.raises(CampaignStopped):
+            plan.send(progress=False)
+        later = sms._service.clock.now() + timedelta(days=2)
+        plain = sms.plan(people(3), to="to", text="Hi", name="x")
+        limited = sms.plan(people(3), to="to", text="Hi", name="x", max_credits=0.5)
+        for refused in (partial(plain.send, at=later), limited.send):
+            with pytest.raises(ContentChanged, match=r"3 of these rows.*another time or with another max_credits"):
+                refused(progress=False)
+        assert sms._box.messages == []
+        assert plain.send(progress=False).counts == {"accepted": 3}
+        assert plain.send(at=later, progress=False).counts == {"accepted": 3}
+        assert len(sms._box.messages) == 3
+
+
+def test_a_zone_that_was_corrected_is_the_one_that_counts():
+    with at(SATURDAY_EVENING) as sms:
+        frame = pd.DataFrame({"to": ["447700900001"], "zone": ["Asia/Tokyo"]})
+        given = {"to": "to", "text": "Hi", "name": "x", "hours": "UK", "outside": "wait", "zone": "zone"}
+        wrong = sms.plan(frame, **given)
+        sms.suppress("447700900001")
+        assert wrong.send(progress=False).counts == {"skipped": 1}
+        sms.unsuppress("447700900001", source="replied START")
+        campaign = sms.plan(frame.assign(zone="Europe/London"), **given).send(progress=False)
+        assert campaign.sends["submitted_at"].iloc[0] == SATURDAY_EVENING
+
+
+def test_a_test_to_oneself_leaves_at_any_hour_and_a_rehearsal_too():
+    with at(SATURDAY_EVENING + timedelta(hours=8)) as sms:
+        frame = people(3).assign(zone="Europe/London")
+        plan = sms.plan(frame, to="to", text="Hi", name="x", hours="UK", outside="wait", zone="zone", budget=0.1)
+        assert plan.test("447700900199")["submitted_at"].iloc[0] == SATURDAY_EVENING + timedelta(hours=8)
+        american = sms.plan(pd.DataFrame({"to": ["12125550100"]}), to="to", text="Hi", name="y", hours="US")
+        assert len(american.to_send) == 0
+        assert sms.plan(frame, to="to", text="Hi", name="z", hours="UK", outside="schedule").rehearse().verdict.ok
+        passes(sms, hours=14)
+        early = sms.plan(pd.DataFrame({"to": ["12125550100"]}), to="to", text="Hi", name="y", hours="US")
+        assert early.rehearse().settled == {"accepted": 1}  # where it is 10:00 UTC
+
+
+def test_a_plan_counts_those_outside_their_hours_together():
+    with at(SATURDAY_EVENING + timedelta(hours=8)) as sms:
+        said = repr(sms.plan(ABROAD, to="to", text="Hi", name="x", hours="UK"))
+        assert said.count("outside the UK hours") == 1
+        assert "not known" not in said

@@ -206,6 +206,15 @@ def test_the_upper_end_of_the_cost_comes_from_what_was_charged_before(sms):
     assert later["credits_high"].tolist() == [2 * dearest] * 10
 
 
+def test_the_users_prices_hold_where_the_gateway_states_none(sms):
+    sms._service.ledger.set_price("FR", None, sms._service.clock.now())
+    frame = pd.DataFrame({"mobile": ["33639980001"], "name": ["Ann"]})
+    made = plan(sms, frame, prices={"33": 1.5})
+    assert made.frame["credits_low"].isna().all()
+    assert made.frame["credits_high"].tolist() == [1.5]
+    assert "at most 1.5 credits" in repr(made)
+
+
 def test_a_destination_of_unknown_price_has_no_cost_rather_than_a_guess(sms):
     sms._service.ledger.set_price("FR", None, sms._service.clock.now())
     made = plan(sms, people(3).assign(mobile=["447700900001", "33639980001", "33639980002"]))
@@ -274,6 +283,7 @@ def test_suppressed_numbers_are_left_out_with_the_reason(sms):
 def test_a_suppression_holds_for_its_sender_id_alone(sms):
     sms.suppress("447700900003", sender="Shop")
     assert len(plan(sms, sender="Shop").to_send) == 19
+    assert len(plan(sms, sender="SHOP").to_send) == 19
     assert len(plan(sms, sender="Clinic").to_send) == 20
     assert len(plan(sms).to_send) == 20
 
@@ -283,6 +293,13 @@ def test_a_single_message_to_a_suppressed_number_is_refused(sms):
     with pytest.raises(InvalidInput, match=r"suppressed.*registry"):
         sms.send("447700900003", "Hi")
     assert sms._box.messages == []
+
+
+def test_the_error_of_a_single_message_shows_no_number(sms):
+    sms.suppress("447700900003", source="asked by phone, 447700900999")
+    with pytest.raises(InvalidInput, match="suppressed") as refused:
+        sms.send("447700900003", "Hi")
+    assert "447700900" not in str(refused.value)
 
 
 def test_a_suppression_can_be_lifted_and_set_again(sms):
@@ -313,6 +330,22 @@ def test_a_list_with_something_else_in_it_is_refused_whole(sms):
     assert len(sms.suppressed) == 0
 
 
+def test_a_number_that_is_listed_for_several_sender_ids_is_suppressed_for_all_of_them(sms, tmp_path):
+    sms.suppress("447700900003", sender="Shop")
+    sms.suppress("447700900003", sender="Clinic")
+    with cn.sandbox() as other:
+        assert other.suppress(sms.suppressed.assign(to=["447700900003", "+44 7700 900003"])) == 2
+        assert other.suppressed[["to", "scope"]].values.tolist() == sms.suppressed[["to", "scope"]].values.tolist()
+
+
+@pytest.mark.parametrize("given", [None, 447700900123, pd.DataFrame({"to": ["447700900123"], "since": ["soon"]})])
+def test_a_list_that_cannot_be_read_is_refused_in_words(sms, given):
+    with pytest.raises(InvalidInput, match="Nothing was sent"):
+        sms.suppress(given)
+    assert len(sms.suppressed) == 0
+    assert sms.suppress({"447700900123"}) == 1
+
+
 # a test to oneself
 
 
@@ -338,6 +371,83 @@ def test_a_test_needs_a_number_and_a_count(sms):
     with pytest.raises(InvalidInput, match="rows must be"):
         plan(sms).test("447700900199", rows=0)
     assert sms._box.messages == []
+
+
+def test_a_test_shows_every_variant_before_two_of_one(sms):
+    made = plan(sms, text=None, variants={"A": "Dear {name}, " + "x" * 200, "B": "Hi {name}"})
+    texts = made.test("447700900199", rows=3)["text"]
+    assert sorted(text[:2] for text in texts.head(2)) == ["De", "Hi"]
+
+
+# the budget
+
+
+def test_a_plan_that_goes_beyond_its_budget_with_what_was_spent_before_is_not_sent(sms):
+    frame = people(18)
+    plan(sms, frame.head(10), budget=10).send(progress=False)
+    more = plan(sms, frame, budget=10)
+    assert "costs at least 6.4 credits after 8 credits that were spent before, more than its budget" in repr(more)
+    with pytest.raises(InvalidInput, match=r"6\.4 credits after 8 credits"):
+        more.send(progress=False)
+    assert len(sms._box.messages) == 10
+    assert plan(sms, frame.head(10), budget=1).send(progress=False).counts == {"accepted": 10}  # nothing is new
+
+
+# what a campaign holds
+
+
+def test_no_other_text_leaves_when_another_program_records_the_same_rows_at_the_same_moment(tmp_path):
+    with cn.sandbox(tmp_path) as first, cn.sandbox(tmp_path) as second:
+        mine, other = plan(first), plan(second, text="Hello {name}")
+        add = first._service.ledger.add
+
+        def slowly(*given):
+            other._service.ledger.add(campaign_of(second), other._records("{}"))
+            add(*given)
+
+        first._service.ledger.add = slowly
+        assert mine.send(progress=False).counts == {"planned": 20}
+        assert first._box.messages == []
+
+
+def campaign_of(sms):
+    return sms.campaign("x")._id
+
+
+def test_a_campaign_shows_its_rows_in_the_order_of_the_plan_however_often_it_is_sent(sms):
+    frame = people(5)
+    frame.loc[[1, 3], "mobile"] = ["n/a", None]
+    for _ in range(2):
+        campaign = plan(sms, frame).send(progress=False)
+        assert campaign.sends.index.tolist() == [0, 1, 2, 3, 4]
+
+
+def test_a_reason_for_leaving_somebody_out_is_the_latest_one(sms):
+    frame = people(3)
+    frame.loc[1, "name"] = ""
+    plan(sms, frame).send(progress=False)
+    sms.suppress(frame["mobile"][1])
+    campaign = plan(sms, frame.set_axis([7, 8, 9])).send(progress=False)
+    assert campaign.sends["error"].dropna().tolist() == ["suppressed: since 3 March 2026"]
+
+
+def test_a_cell_with_half_an_emoji_is_refused_and_the_others_are_sent(sms):
+    frame = people(3)
+    frame["name"] = pd.Series(["Ann", "Ben \ud83d", "Cat"], dtype="object")
+    made = plan(sms, frame)
+    assert made.frame["problem"].isna().tolist() == [True, False, True]
+    assert "half of a broken emoji" in made.frame["problem"][1]
+    assert "half of a broken emoji" in repr(made)
+    assert made.send(progress=False).counts == {"accepted": 2, "skipped": 1}
+
+
+def test_who_had_the_message_and_is_left_out_when_it_is_run_again_stays_one_row(sms):
+    plan(sms, people(3)).send(progress=False)
+    sms.suppress("447700900001")
+    again = plan(sms, people(3))
+    campaign = again.send(progress=False)
+    assert campaign.counts == {"accepted": 3}
+    assert again.sends()["state"].tolist() == ["accepted"] * 3
 
 
 # what it says at a glance

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 _DETAIL = r"(?:: '.*'|: [a-z].*| \(.*\))$"
 """What differs from row to row in a reason, or tells what to do."""
 
+_HOURS = r"^it is \w{3} \d\d:\d\d in .*?(?:, where the number may be)?, (?:and )?((?:outside )?the .* hours\b).*"
+"""Of what `hours` says of a row, the rule: whose clock shows what differs from row to row."""
+
 _REASONS = 6
 """How many reasons for leaving rows out are shown."""
 
@@ -123,10 +126,9 @@ def _unasked(rows: pd.DataFrame) -> Iterator[str]:
 
 
 def _over(plan: Plan) -> str:
-    cost, budget = plan.new["credits_low"].sum(), plan.options.budget
-    if budget is not None and cost > budget:
-        limit = display.credits(budget)
-        return f"It costs at least {display.credits(cost)}, more than its budget of {limit}, so it will not be sent."
+    if words := plan.overspends:
+        return f"It {words}, so it will not be sent."
+    cost = plan.new["credits_low"].sum()
     if plan.balance is not None and cost > plan.balance:
         return f"The balance of {display.credits(plan.balance)} does not pay for it: top up, or it stops half-way."
     return ""
@@ -169,7 +171,7 @@ def _hours(plan: Plan) -> str:
 
 def _left_out(plan: Plan) -> list[tuple[str, str]]:
     """Count who is left out: refused with the commonest reasons, and duplicates."""
-    problems = plan.frame["problem"].dropna()
+    problems = plan.frame["problem"].dropna().str.replace(_HOURS, r"\1", regex=True)
     duplicate = problems.str.startswith("duplicate")
     reasons = problems[~duplicate].str.replace(_DETAIL, "", regex=True).value_counts(sort=True)
     found = [("refused", f"{(~duplicate).sum():,}")]
@@ -182,10 +184,13 @@ def _left_out(plan: Plan) -> list[tuple[str, str]]:
 
 def _cost(rows: pd.DataFrame) -> list[tuple[str, str]]:
     priced = rows["credits_low"].dropna()
-    if not len(priced):
-        return [("cost", "not known: no prices")]
-    least = display.credits(float(priced.sum()))
+    if not len(rows):
+        return [("cost", display.credits(0))]
     highest = rows["credits_high"]
+    if not len(priced):
+        most = f"at most {display.credits(float(highest.sum()))} if all are accepted"
+        return [("cost", most if highest.notna().all() else "not known: no prices")]
+    least = display.credits(float(priced.sum()))
     if len(rows) and highest.notna().all():
         cost = f"{least} to {display.credits(float(highest.sum()))}"
         facts = [("cost", f"{cost if highest.sum() > priced.sum() else least} if all are accepted")]

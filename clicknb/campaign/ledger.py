@@ -135,16 +135,17 @@ class Ledger(Store):
         Those whose key is there already keep their content and take the new place and label. What was left out under a
         label that comes again is forgotten: the new row says what holds for it now.
         """
-        left_out = sa.select(rows.c.id, rows.c.label).where(
-            rows.c.campaign_id == campaign_id, rows.c.key.startswith("skipped ")
+        left_out = sa.select(rows.c.id, rows.c.label, rows.c.key).where(
+            rows.c.campaign_id == campaign_id, rows.c.key.startswith(schema.LEFT_OUT)
         )
-        labels = set(new["label"])
+        labels, keys = set(new["label"]), set(new["key"])
         contents = zip(*(new[name] for name in schema.CONTENT), strict=True)
         seals = [schema.seal(campaign_id, content) for content in contents]
         values = list(zip(repeat(campaign_id), seals, *(new[name] for name in schema.PLANNED), strict=False))
         with self._writing() as connection:
             _refuse_if_purged(connection, campaign_id)
-            stale = [{"stale": row_id} for row_id, label in connection.execute(left_out).all() if label in labels]
+            known = connection.execute(left_out).all()
+            stale = [{"stale": row.id} for row in known if row.label in labels and row.key not in keys]
             if stale:
                 connection.execute(sa.delete(rows).where(rows.c.id == sa.bindparam("stale")), stale)
             if values:
@@ -153,17 +154,18 @@ class Ledger(Store):
     def recorded(self, campaign_id: str) -> dict[str, Recorded]:
         """Read what each row says and where it stands, by its key; rows that a plan left out are not in it."""
         query = (
-            sa.select(rows.c.key, rows.c.text, rows.c.sender, schema.STATE)
+            sa.select(rows.c.key, rows.c.text, rows.c.sender, rows.c.options)
+            .add_columns(schema.STATE, rows.c.skipped)
             .select_from(schema.with_telling_attempt())
-            .where(rows.c.campaign_id == campaign_id, ~rows.c.key.startswith("skipped "))
+            .where(rows.c.campaign_id == campaign_id, ~rows.c.key.startswith(schema.LEFT_OUT))
         )
         with self._reading() as connection:
-            return {row[0]: Recorded(*row[1:]) for row in connection.execute(query)}
+            return {row[0]: Recorded._make(row[1:]) for row in connection.execute(query)}
 
     def variants(self, campaign_id: str) -> dict[str, str]:
         """Read which variant each row got, by its key."""
         query = sa.select(rows.c.key, rows.c.variant).where(
-            rows.c.campaign_id == campaign_id, rows.c.variant.is_not(None), ~rows.c.key.startswith("skipped ")
+            rows.c.campaign_id == campaign_id, rows.c.variant.is_not(None), ~rows.c.key.startswith(schema.LEFT_OUT)
         )
         with self._reading() as connection:
             return {key: str(variant) for key, variant in connection.execute(query)}
@@ -257,7 +259,10 @@ class Ledger(Store):
         with self._writing() as connection:
             if found := connection.execute(query).one_or_none():
                 return found.id, found.state
-            number = connection.execute(sa.select(sa.func.count()).where(mine)).scalar_one() + 1
+            number = str(connection.execute(sa.select(sa.func.count()).where(mine)).scalar_one() + 1)
+            purged = connection.execute(sa.select(campaigns.c.purged_at).where(campaigns.c.id == campaign_id)).scalar()
+            if purged:  # what is forgotten is not counted, but its client message id must not come again
+                number = f"{purged}.{connection.execute(sa.select(sa.func.max(rows.c.id))).scalar() or 0}"
             values = {**row, "campaign_id": campaign_id, "key": f"{row['to']}#{number}"}
             values["seal"] = schema.seal(campaign_id, itemgetter(*schema.CONTENT)(values))
             return connection.execute(sa.insert(rows).values(values).returning(rows.c.id)).scalar_one(), "planned"

@@ -6,7 +6,8 @@ import hashlib
 import json
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property, partial
@@ -15,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from clicknb import checks, display, frames
-from clicknb.campaign import glance, record
+from clicknb.campaign import glance, record, schema
 from clicknb.campaign.campaign import Campaign, execute, execute_one, in_background
 from clicknb.campaign.options import Options
-from clicknb.campaign.schema import Recorded, micro, micro_credits
+from clicknb.campaign.schema import Message, Recorded, micro, micro_credits
 from clicknb.campaign.service import Service
 from clicknb.errors import AlreadySent, CampaignError, ConfirmationNeeded, ContentChanged, InvalidInput
 from clicknb.gateway.parameters import SendOptions, encode
@@ -96,7 +97,7 @@ class Plan:
 
     @cached_property
     def _keys(self) -> list[str]:
-        return [key for key in self._all_keys if not key.startswith("skipped ")]
+        return [key for key in self._all_keys if not key.startswith(schema.LEFT_OUT)]
 
     @cached_property
     def token(self) -> str:
@@ -148,7 +149,8 @@ class Plan:
         ConfirmationNeeded
             The account is live and ``confirm`` is not this plan's token; nothing was sent.
         ContentChanged
-            A campaign of this name holds one of these numbers with another text or sender; nothing was sent.
+            A campaign of this name holds one of these numbers with another text or sender, or has it still to send at
+            another time or with another ``max_credits``; nothing was sent.
         CampaignError
             Some of these rows were cancelled in this campaign, or another program is sending it; nothing was sent.
         InvalidInput
@@ -167,12 +169,17 @@ class Plan:
         options = self._wire_options(at)
         self._refuse_overspending()
         ledger = self._service.ledger
+        recorded: Mapping[str, Recorded] = {}
+        if known := ledger.campaign_id(self.name):  # before anything of it is changed
+            with ledger.sending(known, takeover=takeover):
+                recorded = ledger.recorded(known)
+                self._refuse_changes(recorded, options)
         campaign_id = self._open()
-        self._refuse_changes(ledger.recorded(campaign_id))
-        ledger.add(campaign_id, self._records(options))
+        ledger.add(campaign_id, self._records(options, recorded))
         ledger.stop(campaign_id, "")
-        keys = set(self._keys)
-        send = partial(execute, self._service, self.name, campaign_id, lambda row: row.key in keys, takeover=takeover)
+        texts = dict(zip(self._keys, self.to_send["text"], strict=True))
+        mine = partial(_as_planned, texts, self.options.sender)
+        send = partial(execute, self._service, self.name, campaign_id, mine, takeover=takeover)
         if background:
             return Campaign(self._service, self.name, campaign_id, in_background(partial(send, progress=False)))
         return send(progress=progress)
@@ -262,8 +269,9 @@ class Plan:
     def test(self, to: str, *, rows: int = 3) -> pd.DataFrame:
         """Send a few of the texts to a number of one's own first, as single messages and not as part of the campaign.
 
-        Those with the most parts come first, since they are the ones to look at. Running it again sends only what
-        was not sent within 24 hours.
+        Those with the most parts come first, since they are the ones to look at; of variants, one of each before a
+        second one. They leave at once: quiet hours and the budget are the campaign's. Running it again sends only
+        what was not sent within 24 hours.
 
         Parameters
         ----------
@@ -294,9 +302,11 @@ class Plan:
         """
         from clicknb.campaign import single  # which makes plans itself
 
-        texts = self.to_send.sort_values("parts", ascending=False, kind="stable").drop_duplicates("text")["text"]
-        chosen = texts.head(checks.whole("rows", rows, 1, MOST_TESTS))
-        sent = [single.send(self._service, to, text, self.options) for text in chosen]
+        texts = self.to_send.sort_values("parts", ascending=False, kind="stable").drop_duplicates("text")
+        turns = texts.groupby("variant", dropna=False).cumcount().to_numpy()  # one of each before a second one
+        chosen = texts["text"].iloc[turns.argsort(kind="stable")].head(checks.whole("rows", rows, 1, MOST_TESTS))
+        alone = replace(self.options, hours=None, zone=None, budget=None, refuse=())  # these are for the others
+        sent = [single.send(self._service, to, text, alone) for text in chosen]
         return pd.concat(sent).set_axis(chosen.index) if sent else frames.build(frames.SENDS, [])
 
     def sends(self) -> pd.DataFrame:
@@ -305,7 +315,7 @@ class Plan:
         if campaign_id is None:
             return frames.build(frames.SENDS, self._frame, self._frame.index)
         table = record.joined(self._service.ledger, campaign_id).set_index("key")
-        return frames.build(frames.SENDS, table.reindex(self._all_keys), self._frame.index)
+        return frames.build(frames.SENDS, table.reindex(self._kept_keys(table.index)), self._frame.index)
 
     def send_one(self, *, since: datetime, again: bool) -> pd.DataFrame:
         """Send the only row of this plan, unless the same message was sent since a time; see ``Account.send``."""
@@ -352,21 +362,17 @@ class Plan:
         return json.dumps(encode(given))
 
     def _refuse_overspending(self) -> None:
-        budget = self.options.budget
-        if budget is not None and (cost := self.new["credits_low"].sum()) > budget:
-            message = (
-                f"This plan costs at least {display.credits(cost)}, more than its budget of {display.credits(budget)}. "
-                "Nothing was sent. Raise the budget or plan for fewer people."
-            )
+        if words := self.overspends:
+            message = f"This plan {words}. Nothing was sent. Raise the budget or plan for fewer people."
             raise InvalidInput(message)
 
-    def _refuse_changes(self, recorded: Mapping[str, Recorded]) -> None:
+    def _refuse_changes(self, recorded: Mapping[str, Recorded], options: str) -> None:
         """Refuse rows that the campaign holds with another content, or that were cancelled in it."""
         if not recorded:
             return
         texts = zip(self.to_send.index, self._keys, self.to_send["text"].tolist(), strict=True)
         known = [(label, recorded[key], text) for label, key, text in texts if key in recorded]
-        if cancelled := sum(row.state == "skipped" for _, row, _ in known):
+        if cancelled := sum(row.state == "skipped" and not row.waits for _, row, _ in known):
             message = (
                 f"{cancelled:,} of these rows were cancelled in campaign {self.name!r} and are not sent by it any "
                 "more. Nothing was sent now. To send them after all, give them a campaign with a new name."
@@ -382,18 +388,34 @@ class Plan:
                 "Give the new text a new campaign name, or restore the old text to go on with this campaign."
             )
             raise ContentChanged(message)
+        if others := sum(row.waits and row.options != options for _, row, _ in known):
+            message = (
+                f"Campaign {self.name!r} has {others:,} of these rows still to send, planned for another time or with "
+                "another max_credits. Nothing was sent now. sms.campaign(...).resume() sends them as they were "
+                "planned; to send them otherwise, cancel that campaign and give this plan a new name."
+            )
+            raise ContentChanged(message)
 
     @cached_property
     def _all_keys(self) -> list[str]:
         """Make the key of every row: of those to send the number, of those left out what was read."""
         rows = self._frame.reset_index(drop=True)
-        return row_keys(rows["to"].where(rows["problem"].isna(), "skipped " + rows["read_as"].fillna("")).tolist())
+        return row_keys(rows["to"].where(rows["problem"].isna(), schema.LEFT_OUT + rows["read_as"].fillna("")).tolist())
 
-    def _records(self, options: str) -> dict[str, list[Any]]:
+    def _kept_keys(self, held: Container[str]) -> list[str]:
+        """Make the keys under which the rows are recorded.
+
+        Who is left out now, but is in the campaign since before, keeps the key of then.
+        """
+        numbers = self._frame["to"].astype("object")
+        pairs = zip(self._all_keys, numbers, strict=True)
+        return [key if (first := f"{to}#1") not in held else first for key, to in pairs]
+
+    def _records(self, options: str, held: Container[str] = ()) -> dict[str, list[Any]]:
         """Write the rows as the ledger keeps them, column by column: those to send, and those left out and why."""
         frame, count = self._frame, len(self._frame)
         return {
-            "key": self._all_keys,
+            "key": self._kept_keys(held),
             "ordinal": frame["row"].tolist(),
             "label": [record.label(value) for value in frame.index],
             "sender": [self.options.sender] * count,
@@ -411,8 +433,22 @@ class Plan:
         """The rows to send that the campaign has not tried before."""
         campaign_id = self._service.ledger.campaign_id(self.name)
         known = {} if campaign_id is None else self._service.ledger.recorded(campaign_id)
-        untried = [key not in known or known[key].state == "planned" for key in self._keys]
+        untried = [key not in known or known[key].waits for key in self._keys]
         return self.to_send.loc[pd.Series(untried, self.to_send.index, dtype="bool").to_numpy()]
+
+    @property
+    def overspends(self) -> str:
+        """How the plan goes beyond its budget, with what the campaign has spent before; empty if it does not."""
+        budget, cost = self.options.budget, self.new["credits_low"].sum()
+        if budget is None or not cost:
+            return ""
+        ledger = self._service.ledger
+        campaign_id = ledger.campaign_id(self.name)
+        spent = ledger.spent(campaign_id) if campaign_id else Decimal(0)
+        if float(spent) + cost <= float(budget) + _ROUNDING:
+            return ""
+        before = f" after {display.credits(spent)} that were spent before" if spent else ""
+        return f"costs at least {display.credits(cost)}{before}, more than its budget of {display.credits(budget)}"
 
     @property
     def countries(self) -> pd.DataFrame:
@@ -434,9 +470,16 @@ class Plan:
 _NAMED = 10
 """How many rows an error names."""
 
+_ROUNDING = 1e-7  # credits that a sum of floats may be off
+
 
 def _values(column: pd.Series[Any]) -> list[Any]:
     return column.astype("object").where(column.notna(), None).tolist()
+
+
+def _as_planned(texts: Mapping[str, str], sender: str, row: Message) -> bool:
+    """Tell whether a recorded row is one of a plan and says what the plan says, whoever else records rows just now."""
+    return texts.get(row.key) == row.text and row.sender == sender
 
 
 def row_keys(values: Iterable[str]) -> list[str]:

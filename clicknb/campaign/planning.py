@@ -73,9 +73,21 @@ def _write(service: Service, plan: pd.DataFrame, people: pd.DataFrame, options: 
     written = [Template(text).render(people.loc[rows]) for text, rows in _shares(service, plan, options)]
     texts, problems = (pd.concat(pieces).reindex(plan.index) for pieces in zip(*written, strict=True))
     plan["written"] = texts.fillna("")
+    _refuse_broken(plan)
     plan["text"] = substitute(plan["written"]) if options.substitute else plan["written"]
     _refuse(plan, problems)
     _refuse(plan, pd.Series("the text is empty", plan.index).where(plan["text"].str.strip() == ""))
+
+
+def _refuse_broken(plan: pd.DataFrame) -> None:
+    """Leave out texts with half a surrogate pair, as whoever cuts an emoji in two leaves it: nobody can send that."""
+    try:
+        "".join(plan["written"]).encode()
+    except UnicodeEncodeError:
+        broken = plan["written"].map(lambda text: any("\ud800" <= char <= "\udfff" for char in text)).astype("bool")
+        plan["written"] = plan["written"].mask(broken, "")
+        problem = "the text holds half of a broken emoji: delete it or write it again"
+        _refuse(plan, pd.Series(problem, plan.index).where(broken))
 
 
 def _shares(service: Service, plan: pd.DataFrame, options: Options) -> list[tuple[str, pd.Index[Any]]]:

@@ -45,7 +45,7 @@ def price(service: Service, plan: pd.DataFrame, listed: Mapping[str, Decimal]) -
         return None
     lowest = rows["country"].map(known).astype("float64")
     plan["credits_low"] = _credits(lowest, parts).reindex(plan.index)
-    highest = highest.where(highest.isna() | (highest >= lowest), lowest)
+    highest = highest.where(highest.isna() | lowest.isna() | (highest >= lowest), lowest)
     plan["credits_high"] = _credits(highest, most_parts).reindex(plan.index)
     return balance
 

@@ -158,6 +158,12 @@ suppressions = sa.Table(
     sqlite_strict=True,
 )
 
+LEFT_OUT = "skipped "
+"""How the key of a row begins that a plan left out."""
+
+SUPPRESSED = "suppressed: "
+"""How the reason begins for which a row was left out when it was sent; whether it holds is asked again each time."""
+
 CONTENT = ("key", "to", "sender", "text", "encoding", "parts", "options")
 """What a row sends."""
 
@@ -247,7 +253,14 @@ class Recorded(NamedTuple):
 
     text: str
     sender: str
+    options: str
     state: str
+    skipped: str | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether it was never tried and may still be sent; the list of suppressed numbers is asked again then."""
+        return self.state == "planned" or (self.state == "skipped" and (self.skipped or "").startswith(SUPPRESSED))
 
 
 class Message(NamedTuple):
@@ -339,12 +352,16 @@ PLANNED = tuple(column.name for column in rows.c if column.name not in {"id", "c
 """What a plan says of a row."""
 
 _planned = insert(rows).values(_parameters("campaign_id", "seal", *PLANNED))
-_place = {"ordinal": _planned.excluded.ordinal, "label": _planned.excluded.label}
+_looked_at_again = sa.or_(
+    rows.c.key.like(sa.literal_column(f"'{LEFT_OUT}%'")), rows.c.skipped.like(sa.literal_column(f"'{SUPPRESSED}%'"))
+)
+_place: dict[str, sa.ColumnElement[Any]] = {name: _planned.excluded[name] for name in ("ordinal", "label", "zone")}
+_place["skipped"] = sa.case((_looked_at_again, _planned.excluded.skipped), else_=rows.c.skipped)
 
 RECORD = _positional(
     _planned.on_conflict_do_update(index_elements=["campaign_id", "key"], set_=_place), "campaign_id", "seal", *PLANNED
 )
-"""Records a row, or the new place of one that is there."""
+"""Records a row, or the new place of one that is there, and why it is left out now if the plan may say so."""
 
 _opened = _parameters(*Intent._fields) | {"state": sa.literal_column("'sending'")}
 

@@ -223,10 +223,14 @@ class Sender:
     def _readmit(self, departing: list[_Flight]) -> None:
         """Leave out of the queue who has been suppressed since it was made."""
         self._gate.reread()
-        waiting = [*(flight.messages for flight in departing), *self._queue]
+        self._queue = deque(self._admitted([*(flight.messages for flight in departing), *self._queue]))
+        self._held = [(opens_at, kept) for opens_at, batch in self._held for kept in self._admitted([batch])]
+
+    def _admitted(self, waiting: Sequence[Batch]) -> list[Batch]:
+        """Leave out of some batches who is suppressed."""
         admitted = {message.row_id for message in self._gate.admitted(one for batch in waiting for one in batch)}
         kept = (tuple(one for one in batch if one.row_id in admitted) for batch in waiting)
-        self._queue = deque(batch for batch in kept if batch)
+        return [batch for batch in kept if batch]
 
     def _departing(self, free: int) -> list[_Flight]:
         """Choose what leaves next and give each message its new attempt."""
@@ -237,22 +241,28 @@ class Sender:
         departing: list[_Flight] = []
         leaving, most = 0, min(free, REQUESTS_AT_ONCE)
         while session and self._queue and len(departing) < most and leaving < MESSAGES_AT_ONCE:
+            if self._held_back(now):
+                continue
             if not self._pace.take_all(len(self._queue[0])):
                 break
             messages = self._queue.popleft()
-            if flight := self._flight(messages, session, now):
-                departing.append(flight)
-                leaving += len(messages)
+            departing.append(self._flight(messages, session, now))
+            leaving += len(messages)
         self._brakes.leaving(leaving)
         return departing
 
-    def _flight(self, messages: Batch, session: str, now: datetime) -> _Flight | None:
-        """Make the request of some messages; None if this is not their hour, and then they are held."""
+    def _held_back(self, now: datetime) -> bool:
+        """Put the first of the queue aside if this is not its hour; that takes nothing from the pace."""
+        decision = self._gate.decision(self._queue[0][0], now)
+        if decision is None or decision.allowed or self._gate.delivery(decision, now):
+            return False
+        self._held.append((decision.opens_at, self._queue.popleft()))
+        return True
+
+    def _flight(self, messages: Batch, session: str, now: datetime) -> _Flight:
+        """Make the request of some messages."""
         decision = self._gate.decision(messages[0], now)
         delivery = self._gate.delivery(decision, now)
-        if decision and not (decision.allowed or delivery):
-            self._held.append((decision.opens_at, messages))
-            return None
         request_id = climsgid(self._campaign_id, messages[0].key, messages[0].attempt + 1)
         values = {**parameters(messages, request_id, now), "session_id": session}
         if delivery:
@@ -336,8 +346,8 @@ class Sender:
                 self._brakes.answered(rule.state, sent.code)
             outcome = Outcome(message.row_id, attempt, rule.state, now, sent.apimsgid, sent.code, sent.error)
             self._outcomes.append(outcome)
-        if returned:
-            self._queue.appendleft(tuple(returned))
+        if returned:  # meanwhile some may have been suppressed
+            self._queue.extendleft(self._admitted([tuple(returned)]))
 
     def _see_to(self, rule: Rule, sent: wire.Sent, flight: _Flight, answer: wire.Reply | TransportError) -> None:
         """See to what kept a message from being accepted: an account refused, a session expired, a busy gateway."""

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pandas as pd
 
+from clicknb import display
 from clicknb.campaign import planning
 from clicknb.campaign.options import MOST_PARTS, Options
 from clicknb.campaign.service import Service
@@ -25,6 +26,6 @@ def send(service: Service, to: str, text: str, options: Options, *, again: bool 
     plan = planning.make(service, pd.DataFrame({"to": [to], "text": [text]}), alone, priced=False)
     problem = plan.frame["problem"].iloc[0]
     if pd.notna(problem):
-        message = f"The message cannot be sent: {problem}. Nothing left this machine."
+        message = f"The message cannot be sent: {display.mask_digits(problem)}. Nothing left this machine."
         raise InvalidInput(message)
     return plan.send_one(since=service.clock.now() - SAME_MESSAGE, again=again)

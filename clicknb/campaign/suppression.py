@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from clicknb import checks, frames
 from clicknb.campaign.ledger import Ledger
-from clicknb.campaign.schema import micro, moment, suppressions
+from clicknb.campaign.schema import SUPPRESSED, micro, moment, suppressions
 from clicknb.messages import recipients
 from clicknb.messages.cells import as_text
 
@@ -30,7 +30,7 @@ class Suppressed:
     generation
         The number of the latest entry: whether the list has changed since.
     entries
-        Destination address to scope ("" is every sender ID), to source and time.
+        Destination address to scope ("" is every sender ID, in small letters), to source and time.
     """
 
     generation: int
@@ -39,11 +39,11 @@ class Suppressed:
     def reason(self, to: str, sender: str) -> str | None:
         """Say why nobody may write to a number with this sender ID; None if they may."""
         scopes = self.entries.get(to)
-        found = scopes and (scopes.get("") or scopes.get(sender))
+        found = scopes and (scopes.get("") or scopes.get(sender.casefold()))
         if not found:
             return None
         source, at = found
-        return f"suppressed: since {at:%-d %B %Y}{f', {source}' if source else ''}"
+        return f"{SUPPRESSED}since {at.day} {at:%B %Y}{f', {source}' if source else ''}"
 
 
 def read(ledger: Ledger) -> Suppressed:
@@ -53,7 +53,7 @@ def read(ledger: Ledger) -> Suppressed:
     for entry in _current(ledger):
         latest = max(latest, entry.id)
         if not entry.lifted:
-            found.setdefault(entry.to, {})[entry.sender] = (entry.source, moment(entry.at))
+            found.setdefault(entry.to, {})[entry.sender.casefold()] = (entry.source, moment(entry.at))
     return Suppressed(latest, found)
 
 
@@ -91,26 +91,44 @@ def entries(given: Any, now: datetime, *, country: str | None, sender: str, sour
     InvalidInput
         Some are no numbers.
     """
-    table = (
-        given if isinstance(given, pd.DataFrame) else pd.DataFrame({"to": [given] if isinstance(given, str) else given})
-    )
-    checked = recipients.doctor(table, to="to", country=country).reset_index(drop=True)
-    wrong = checked["problem"].dropna()
-    wrong = wrong[~wrong.str.startswith("duplicate")]
+    table = _table(given).reset_index(drop=True)
+    told = {
+        "to": _numbers(table, country),
+        "sender": _column(table, "scope", sender),
+        "source": _column(table, "source", source),
+        "at": _times(table, now),
+    }
+    return [dict(zip(told, one, strict=True)) for one in zip(*told.values(), strict=True)]
+
+
+def _table(given: Any) -> pd.DataFrame:
+    if isinstance(given, pd.DataFrame):
+        return given
+    if isinstance(given, str):
+        return pd.DataFrame({"to": [given]})
+    if not isinstance(given, Iterable):
+        checks.refuse(f"The numbers must be one text, several, or a frame, not {checks.described(given)}.", _EXAMPLE)
+    return pd.DataFrame({"to": list(given)})
+
+
+_EXAMPLE = 'Write them such as "447700900123".'
+
+
+def _numbers(table: pd.DataFrame, country: str | None) -> pd.Series[Any]:
+    """Read every number; one that is there for several sender IDs is there several times."""
+    checked = recipients.doctor(table, to="to", country=country)
+    first = checked["problem"].str.extract(_DUPLICATE, expand=False).dropna().astype("int64")
+    wrong = checked["problem"].drop(first.index).dropna()
     if len(wrong):
         checks.refuse(
             f"{len(wrong):,} of {len(checked):,} cannot be read as numbers; row {wrong.index[0] + 1}: {wrong.iloc[0]}.",
             "Nothing was recorded; see cn.doctor().",
         )
-    table = table.reset_index(drop=True)
-    told = {
-        "to": checked["to"],
-        "sender": _column(table, "scope", sender),
-        "source": _column(table, "source", source),
-        "at": _times(table, now),
-    }
-    values = zip(*(column[checked["to"].notna()] for column in told.values()), strict=True)
-    return [dict(zip(told, one, strict=True)) for one in values]
+    checked.loc[first.index, "to"] = checked["to"].loc[first].to_numpy()
+    return checked["to"]
+
+
+_DUPLICATE = r"^duplicate of row (\d+)$"
 
 
 def _column(table: pd.DataFrame, name: str, otherwise: str) -> pd.Series[Any]:
@@ -120,7 +138,10 @@ def _column(table: pd.DataFrame, name: str, otherwise: str) -> pd.Series[Any]:
 def _times(table: pd.DataFrame, now: datetime) -> pd.Series[Any]:
     if "since" not in table:
         return pd.Series([now] * len(table), table.index, dtype="object")
-    times = pd.to_datetime(table["since"], utc=True, errors="coerce", format="ISO8601").fillna(pd.Timestamp(now))
+    times = pd.to_datetime(table["since"], utc=True, errors="coerce", format="ISO8601")
+    if odd := (times.isna() & table["since"].notna() & (table["since"] != "")).sum():
+        checks.refuse(f"{odd:,} of the times in the column since cannot be read.", "Write them such as 2026-03-14.")
+    times = times.fillna(pd.Timestamp(now))
     return pd.Series(times.dt.to_pydatetime(), table.index, dtype="object")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 import time
 from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
@@ -27,9 +28,7 @@ _LOOPBACK = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?", re.IGNORECASE
 _LONGEST_LINE = 2**16  # 300 recipients and 35 parts of Unicode text by GET
 _SLOW = 2.0
 _PIECE = 5
-_BACKLOG = 128
-_PATIENCE = 0.1  # seconds for requests that are being answered when the server closes
-_TURNS = 5  # of the loop; making a connection takes three
+_TURNS = 5  # of the loop; to make a connection takes three
 
 
 def serve(gateway: Gateway, *, port: int = 0, speed: float = 1.0, start: datetime | None = None) -> Server:
@@ -76,7 +75,7 @@ class Server:
         self._speed = speed
         self._start = start or datetime.now(UTC)
         self._began = time.monotonic()
-        self._loop = asyncio.SelectorEventLoop()  # whatever the default is: this one can stop accepting alone
+        self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
         bound: Future[int] = Future()
         self._thread = Thread(target=self._run, args=(port, bound), name="clicknb-sandbox", daemon=True)
@@ -117,27 +116,26 @@ class Server:
             runner.run(self._serve(port, bound))
 
     async def _serve(self, port: int, bound: Future[int]) -> None:
-        web_server = web.Server(
-            self._handle, access_log=None, max_line_size=_LONGEST_LINE, max_field_size=_LONGEST_LINE
-        )
+        server = web.Server(self._handle, access_log=None, max_line_size=_LONGEST_LINE, max_field_size=_LONGEST_LINE)
+        runner = web.ServerRunner(server, shutdown_timeout=0.1)
+        await runner.setup()
         try:
-            listening = await self._loop.create_server(web_server, "127.0.0.1", port, backlog=_BACKLOG)
+            door = socket.create_server(("127.0.0.1", port))
+            await web.SockSite(runner, door).start()
         except OSError as error:
             bound.set_exception(error)
-            return
-        bound.set_result(listening.sockets[0].getsockname()[1])
-        await self._stop.wait()
-        for sock in listening.sockets:
-            self._loop.remove_reader(sock)
-        for _ in range(_TURNS):  # who is accepted but not yet connected when this closes is left open (CPython 109564)
+        else:
+            bound.set_result(door.getsockname()[1])
+            await self._stop.wait()
+            await self._let_nobody_in(door)
+        finally:
+            await runner.cleanup()
+
+    async def _let_nobody_in(self, door: socket.socket) -> None:
+        """Accept no more, and let those in who were accepted: once it is closed, asyncio forgets whoever comes."""
+        self._loop.remove_reader(door)
+        for _ in range(_TURNS):
             await asyncio.sleep(0)
-        listening.close()
-        transports = [connection.transport for connection in web_server.connections]
-        web_server.pre_shutdown()
-        await web_server.shutdown(_PATIENCE)
-        for transport in transports:
-            if transport is not None and transport.get_write_buffer_size():
-                transport.abort()  # closed, but waiting for a client that does not read
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         path, _, query = request.raw_path.partition("?")

@@ -22,10 +22,9 @@ from clicknb.forms import progress
 from clicknb.forms.people import People
 from clicknb.forms.recipe import Recipe
 from clicknb.opening import in_process
-from clicknb.sandbox import Gateway
 from tests.browser import wait_for
 from tests.outcomes import PAYLOADS
-from tests.widgets import shown, strange_markup, unlabelled, visible, walk
+from tests.widgets import Hostile, shown, strange_markup, unlabelled, visible, walk
 
 ANN = "447700900123"
 MIXED = ["7700900123", "7700900124", "+447700900125", "nobody", ""]
@@ -505,16 +504,6 @@ def test_markup_stays_text_wherever_it_comes_from(sms, payload, tmp_path, monkey
     for control in ("sender", "country", "budget"):
         form = campaign(sms, **{control: payload})
         assert strange_markup(form.view) == []
-
-
-class Hostile(Gateway):
-    """A gateway whose refusals are markup."""
-
-    payload = ""
-
-    def answer(self, place, body, now):
-        status, headers, content = super().answer(place, body, now)
-        return status, headers, f"ERR: 114, {self.payload}\n".encode() if "sendmsg" in place else content
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)

@@ -27,10 +27,9 @@ from clicknb.forms.base import Form
 from clicknb.forms.connect import ACCOUNT, Login
 from clicknb.forms.draft import MOST_NUMBERS, Draft
 from clicknb.opening import in_process
-from clicknb.sandbox import Gateway
 from tests.browser import wait_for
 from tests.outcomes import PAYLOADS
-from tests.widgets import shown, strange_markup, unlabelled, visible, walk
+from tests.widgets import Hostile, shown, strange_markup, unlabelled, visible, walk
 
 ANN, BOB = "447700900123", "447700900124"
 CANARY = "canary-hunter2"
@@ -540,16 +539,6 @@ def test_markup_stays_text_wherever_it_comes_from(sms, payload):
     form.check.click()
     form.send.click()
     assert strange_markup(form.view) == []
-
-
-class Hostile(Gateway):
-    """A gateway whose refusals are markup."""
-
-    payload = ""
-
-    def answer(self, place, body, now):
-        status, headers, content = super().answer(place, body, now)
-        return status, headers, f"ERR: 114, {self.payload}\n".encode() if "sendmsg" in place else content
 
 
 @pytest.mark.parametrize("numbers", [ANN, f"{ANN},{BOB}"])

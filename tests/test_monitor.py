@@ -25,7 +25,7 @@ from clicknb.opening import in_process
 from clicknb.sandbox import Gateway
 from tests.browser import wait_for
 from tests.outcomes import PAYLOADS
-from tests.widgets import shown, strange_markup, visible, walk
+from tests.widgets import Hostile, shown, strange_markup, visible, walk
 
 ANN, BOB = "447700900123", "447700900124"
 LOST, NO_ROUTE, TOMORROW = "27999400003", "27999100114", "27999301440"
@@ -419,16 +419,6 @@ def test_the_code_names_any_campaign(tmp_path, name):
 
 
 # what comes from strangers
-
-
-class Hostile(Gateway):
-    """A gateway whose refusals are markup."""
-
-    payload = ""
-
-    def answer(self, place, body, now):
-        status, headers, content = super().answer(place, body, now)
-        return status, headers, f"ERR: 114, {self.payload}\n".encode() if "sendmsg" in place else content
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)

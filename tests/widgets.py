@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as w
 
+from clicknb.sandbox import Gateway
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -81,3 +83,13 @@ def unlabelled(view: Any) -> list[str]:
     """Controls that a screen reader could not name."""
     inputs = (w.Text, w.Textarea, w.Dropdown, w.Checkbox, w.Button, w.ToggleButton, w.DatetimePicker, w.FileUpload)
     return [type(each).__name__ for each in walk(view) if isinstance(each, inputs) and not each.description.strip()]
+
+
+class Hostile(Gateway):
+    """A gateway whose refusals are markup."""
+
+    payload = ""
+
+    def answer(self, place, body, now):
+        status, headers, content = super().answer(place, body, now)
+        return status, headers, f"ERR: 114, {self.payload}\n".encode() if "sendmsg" in place else content

@@ -358,7 +358,12 @@ class Account:
     # the ledger
 
     def backup(self, path: str | Path) -> Path:
-        """Copy the ledger to a new file, also while messages are sent; returns its path."""
+        """Copy the ledger to a new file, also while messages are sent; returns its path.
+
+        A copy that is put in the ledger's place does not know what left after it was made. So before it sends anything,
+        the gateway is asked, a question for each row; it remembers for six days. Suppressions that came later have to
+        be entered again.
+        """
         return upkeep.backup(self._service.ledger, Path(path).expanduser())
 
     def export(self, directory: str | Path) -> list[Path]:

@@ -40,7 +40,7 @@ _DOUBLED = "SELECT count(apimsgid) - count(DISTINCT apimsgid) FROM attempts"
 _AFTERWARDS = "Nothing more is sent without it; what was on its way is settled by resuming the campaign."
 RESTORE = (
     "Move it away and put a backup in its place: before that sends anything, the gateway is asked what left after it "
-    "was made, which it remembers for six days; suppressions since then have to be entered again. Without a backup, keep "
+    "was made, which it remembers for six days; suppressions since then have to be entered again. Without one, keep "
     "the file and start a new ledger."
 )
 """What to do with a ledger that is damaged."""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _ID = "[0-9A-Fa-f]{32}"
 _PREFIX = "[1-9][0-9]{0,14}"
+_COPY = "yes: before it sends, the gateway is asked what has left after it was made"
 
 
 class Account:
@@ -500,6 +501,7 @@ class Account:
         return [
             ("messages", "leave this machine and cost money" if self._service.live else "never leave this machine"),
             ("ledger", str(ledger) if ledger else "in memory, gone with this kernel"),
+            *([("copy", _COPY)] if self._service.ledger.origin.copied else []),
             ("campaigns", f"{len(self.campaigns()):,}"),
         ]
 

@@ -24,6 +24,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from clicknb.campaign import schema
 from clicknb.campaign.copies import Origin
+from clicknb.campaign.lock import refuse_second_name
 from clicknb.campaign.schema import (
     Attempt,
     Event,
@@ -271,6 +272,8 @@ class Ledger(Store):
         same = [rows.c[name] == row[name] for name in ("to", "text", "sender")]
         tried = sa.and_(~schema.STATE.element.in_(["rejected", "absent"]), attempts.c.submitted_at >= micro(since))
         counts = schema.STATE.element == "planned" if again else sa.or_(schema.STATE.element == "planned", tried)
+        if self.path is not None:
+            refuse_second_name(self.path)
         query = (
             sa.select(rows.c.id, schema.STATE)
             .select_from(schema.with_telling_attempt())

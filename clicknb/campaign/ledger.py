@@ -329,11 +329,19 @@ class Ledger(Store):
         self.origin.left(intents)
         return ""
 
-    def recover(self, campaign_id: str, found: Sequence[tuple[Intent, Outcome]]) -> frozenset[tuple[int, int]]:
-        """Record attempts that another copy of the ledger made, with what came of them; returns the borrowed ones."""
+    def recover(
+        self, campaign_id: str, found: Sequence[tuple[Intent, Outcome]]
+    ) -> tuple[int, frozenset[tuple[int, int]]]:
+        """Record attempts that another copy of the ledger made, with what came of them.
+
+        Returns
+        -------
+        tuple
+            How many were not on record, and the ``borrowed`` ones as in ``Written``.
+        """
         with self._writing_bulk() as cursor:
-            cursor.executemany(schema.OPEN, [intent for intent, _ in found])
-        return self.record(campaign_id, [outcome for _, outcome in found], []).borrowed
+            new = cursor.executemany(schema.RECOVER, [intent for intent, _ in found]).rowcount
+        return new, self.record(campaign_id, [outcome for _, outcome in found], []).borrowed
 
     def returned(self, campaign_id: str) -> dict[int, str]:
         """List the rows whose last attempt has to be asked about before they leave again: row to client message id."""

@@ -400,6 +400,9 @@ _opened = _parameters(*Intent._fields) | {"state": sa.literal_column("'sending'"
 OPEN = _positional(sa.insert(attempts).values(_opened), *Intent._fields)
 """Records an attempt that is about to be made: takes an ``Intent``."""
 
+RECOVER = _positional(insert(attempts).values(_opened).on_conflict_do_nothing(), *Intent._fields)
+"""Records an attempt that was made elsewhere, unless it is on record by now."""
+
 _latest = sa.select(sa.func.coalesce(sa.func.max(suppressions.c.id), sa.literal_column("0"))).scalar_subquery()
 
 STOPPED = _positional(

@@ -169,10 +169,11 @@ def _doubt(service: Service, campaign_id: str, message: Message, reason: str, na
 def _record(service: Service, campaign_id: str, found: Sequence[tuple[Intent, Outcome]]) -> frozenset[tuple[int, int]]:
     if not found:
         return frozenset()
-    borrowed = service.ledger.recover(campaign_id, found)
-    message = (
-        f"{len(found):,} messages that the ledger called planned may have left before: it is a copy, or was put back. "
-        "What the gateway knows of is recorded now, and is not sent again; campaign.sends shows it."
-    )
-    warnings.warn(message, LedgerWarning, stacklevel=2)
+    new, borrowed = service.ledger.recover(campaign_id, found)
+    if new:  # else another program has sent them at this moment
+        message = (
+            f"{new:,} messages that the ledger called planned may have left before: it is a copy, or was put back. "
+            "What the gateway knows of is recorded now, and is not sent again; campaign.sends shows it."
+        )
+        warnings.warn(message, LedgerWarning, stacklevel=2)
     return borrowed

@@ -231,8 +231,8 @@ class Account:
             send it.
         mode
             ``"each"``: every message is a request of its own. ``"list"``: rows of exactly the same text share a
-            request of up to 300. That is faster, but where a reply is lost the whole request is unknown, and
-            the gateway cannot be asked about one recipient of it.
+            request of up to 300. That is faster, but where a reply is lost or the program killed, the whole request is
+            unknown, and the gateway cannot be asked about one recipient of it.
 
         Raises
         ------

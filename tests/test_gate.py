@@ -232,6 +232,41 @@ def test_the_gateway_holds_what_comes_too_early(mode):
         assert later.loc["27999123456", "settled_at"] >= datetime(2026, 3, 9, 6, tzinfo=UTC)
 
 
+def pausing(sms):
+    """Keep how long each pause of this account is."""
+    clock, pauses = sms._service.clock, []
+    pass_by = clock.sleep
+    clock.sleep = lambda seconds, wake=None: (pauses.append(seconds), pass_by(seconds, wake))
+    return pauses
+
+
+def test_a_sender_that_waits_for_its_hour_looks_every_half_minute_whether_it_was_stopped():
+    office = cn.Hours("office", {"Fri": "09:05-15:00"})
+    with at(FRIDAY_MORNING) as sms:
+        pauses = pausing(sms)
+        plan = sms.plan(people(2), to="to", text="Hi", name="x", hours=office, outside="wait")
+        assert plan.send(progress=False).counts == {"accepted": 2}
+        assert pauses == [30.0] * 10
+
+
+def test_a_sender_that_was_stopped_waits_for_no_hour():
+    frame = pd.DataFrame({"to": ["447700900001", "27999123456"]})
+    with in_process(Gateway(credits=0), Ledger(owner="sandbox"), SteppedClock(SATURDAY_EVENING)) as sms:
+        pauses = pausing(sms)
+        with pytest.raises(CampaignStopped, match="No Credit Left"):
+            sms.plan(frame.iloc[::-1], to="to", text="Hi", name="x", hours="auto", outside="wait").send(progress=False)
+        assert pauses == []
+        assert sms.campaign("x").counts == {"planned": 2}
+
+
+def test_the_gateway_holds_a_message_for_seven_days_but_for_a_minute():
+    office = cn.Hours("office", {"Fri": "09:00-09:01"})
+    with at(FRIDAY_MORNING + timedelta(minutes=1)) as sms:
+        plan = sms.plan(people(2), to="to", text="Hi", name="x", hours=office, outside="schedule")
+        assert plan.send(progress=False).counts == {"accepted": 2}
+        assert {message.due_at for message in sms._box.messages} == {FRIDAY_MORNING + timedelta(days=7)}
+
+
 def test_cancelling_stops_what_waits_for_its_hour(monkeypatch):
     with at(SATURDAY_EVENING + timedelta(hours=4)) as sms:
         plan = sms.plan(people(3), to="to", text="Hi", name="x", hours="UK", outside="wait")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import socket
 import struct
+import subprocess
+import sys
 import threading
 import time
 import traceback
@@ -14,6 +17,7 @@ import pytest
 
 from clicknb.errors import ConfigError, InDoubt, NotSent, TransportError
 from clicknb.gateway import transport as transports
+from clicknb.gateway.connections import Connections
 from clicknb.gateway.limits import Pace
 from clicknb.gateway.transport import (
     InProcessTransport,
@@ -551,6 +555,31 @@ def test_a_transport_that_breaks_leaves_doubt_and_the_connection_goes_on():
     exchange.start(0, PING)
     assert exchange.wait(5) == [(0, Reply(200, b"OK"))]
     exchange.close()
+
+
+UNANSWERED = """
+import threading
+from clicknb.gateway.transport import ThreadedExchange
+from clicknb.gateway.wire import Request
+
+class Silent:
+    def send(self, request):
+        threading.Event().wait()
+
+exchange = ThreadedExchange(Silent, 1)
+exchange.start(0, Request("ping", {}))
+"""
+
+
+def test_a_program_ends_although_an_answer_is_due():
+    subprocess.run([sys.executable, "-c", UNANSWERED], check=True, timeout=60)
+
+
+@pytest.mark.parametrize("connections", [RequestsTransport, Connections])
+def test_a_minute_is_waited_for_an_answer_and_five_seconds_for_a_connection(connections):
+    defaults = inspect.signature(connections).parameters
+    assert defaults["read_timeout"].default == 60.0
+    assert defaults["connect_timeout"].default == 5.0
 
 
 def test_transports_are_made_when_they_are_needed_and_closed():

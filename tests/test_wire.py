@@ -320,6 +320,12 @@ def test_coverage_errors_with_a_code_are_errors():
         wire.read_coverage(reply("ERR: something is broken"))
 
 
+def test_a_refusal_of_coverage_that_the_gateway_did_not_say_itself_is_none():
+    assert not wire.read_coverage(reply(NO)).supported
+    with pytest.raises(UnreadableReply):
+        wire.read_coverage(reply(NO, 500))
+
+
 def test_a_charge_may_name_the_own_id_too():
     assert wire.read_charge(reply(f"apiMsgId: {ID1} cliMsgId: abc1 charge: 0.8 status: 004")) == MessageCharge(
         ID1, "abc1", Decimal("0.8"), "004"

@@ -140,8 +140,8 @@ class Campaign:
     def reconcile(self, timeout: float | str | timedelta = "3min") -> Campaign:
         """Ask the gateway about every message in doubt, by its client message id.
 
-        What the gateway knows becomes ``accepted``; what it denies three times over two minutes becomes ``absent``.
-        The rest stays ``unknown``; call it again later. Nothing is sent.
+        What the gateway knows becomes ``accepted``; what it denies three times over two minutes becomes ``absent``,
+        and a new kernel begins to count anew. The rest stays ``unknown``; call it again later. Nothing is sent.
         """
         track.until(self._service, lambda: track.reconcile(self._service, self._id), seconds(timeout), first=30.0)
         return self

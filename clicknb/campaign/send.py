@@ -3,7 +3,7 @@
 The loop is synchronous and has three steps: commit what came back together with what leaves next, put the next
 requests on the free connections, wait for answers. A row's intent is on the disk before its first byte leaves, each
 attempt is one request, and a request whose first byte may have left is never repeated. So at any moment at most as many
-rows are open as there are connections, and a crash leaves exactly those in doubt.
+requests are open as there are connections, and a crash leaves exactly their rows in doubt: one each, or a list each.
 """
 
 from __future__ import annotations
@@ -230,6 +230,8 @@ class Sender:
 
     def _committed(self, departing: list[_Flight], exchange: Exchange) -> list[_Flight]:
         """Write what came back and what leaves next, in one transaction; returns what may leave."""
+        doubtful = [(outcome.row_id, outcome.attempt) for outcome in self._outcomes if outcome.state == "unknown"]
+        self._service.doubts.begin(doubtful, self._service.clock.monotonic())
         intents = [intent for flight in departing for intent in flight.intents]
         written = self._service.ledger.record(self._campaign_id, self._outcomes, intents, self._gate.generation)
         self._settled(sum(outcome.state != "returned" for outcome in self._outcomes))

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
@@ -73,6 +73,22 @@ def over_socket(url: Server | str, ledger: Path, **settings: Any) -> Iterator[cn
     with testing.account(url, ledger=ledger, **settings) as sms:
         sms._service = replace(sms._service, clock=SteppedClock(datetime.now(UTC)))
         yield sms
+
+
+def pauses(sms: cn.Account, turned: timedelta = timedelta(0)) -> list[float]:
+    """Keep how long each pause of an account is, and set the time of day by so much in each."""
+    clock: Any = sms._service.clock
+    kept: list[float] = []
+    pass_by = clock.sleep
+
+    def sleep(seconds: float, wake: Any = None) -> None:
+        kept.append(seconds)
+        assert len(kept) < 1000, "it never ends"
+        pass_by(seconds, wake)
+        clock.turn(turned)
+
+    clock.sleep = sleep
+    return kept
 
 
 class Meddler:

@@ -13,7 +13,7 @@ from clicknb import testing
 from clicknb.campaign.schema import Outcome
 from clicknb.errors import NotSent
 from clicknb.sandbox import Fault
-from tests.attack import Crash, Recorder, in_process, meddle
+from tests.attack import Crash, Recorder, in_process, meddle, pauses
 
 GOLDEN_TEXTS = [
     "Hello",
@@ -257,24 +257,9 @@ def test_tracking_takes_as_long_as_it_was_told_however_the_clock_is_set(hours):
     frame = pd.DataFrame({"to": ["27999200003"]})
     with cn.sandbox() as sms:
         campaign = sms.plan(frame, to="to", text="Hi", name="slow").send(progress=False)
-        slept = let_the_clock_be_set(sms, timedelta(hours=hours))
+        slept = pauses(sms, timedelta(hours=hours))
         campaign.track(timeout="5min", progress=False)
         assert sum(slept) == 300
-
-
-def let_the_clock_be_set(sms: cn.Account, by: timedelta) -> list[float]:
-    """Have the time of day set in every pause; returns how long the pauses were."""
-    clock, slept = sms._service.clock, []
-    pass_by = clock.sleep
-
-    def sleep(seconds, wake=None):
-        slept.append(seconds)
-        assert len(slept) < 1000, "it never ends"
-        pass_by(seconds, wake)
-        clock.turn(by)
-
-    clock.sleep = sleep
-    return slept
 
 
 def test_a_refresh_asks_once_about_each_message_by_the_session_that_is_there(tmp_path):
@@ -453,6 +438,18 @@ def test_an_older_attempt_that_was_accepted_after_all_is_found_and_counts():
         assert campaign.charges["charge"].tolist() == [1.0]  # two messages of half a credit
 
 
+@pytest.mark.parametrize("accepted", [1, 2])
+def test_of_two_attempts_the_one_that_was_accepted_says_most(accepted):
+    lost = pd.DataFrame({"to": ["27999400003"]})
+    with cn.sandbox() as sms:
+        campaign = sms.plan(lost, to="to", text="Hi", name="x").send(progress=False)
+        campaign.resume(resend=["unknown"], progress=False)
+        late = Outcome(1, accepted, "accepted", sms._service.clock.now(), "a" * 32)
+        sms._service.ledger.record(campaign._id, [late], [])
+        assert campaign.counts == {"accepted": 1}
+        assert campaign.sends["apimsgid"].tolist() == ["a" * 32]
+
+
 def test_reconciling_while_the_gateway_is_away_is_an_error():
     with testing.server(faults=[Fault("lost", share=1.0)]) as server, testing.account(server) as sms:
         campaign = sms.plan(people(3), to="mobile", text="Hi", name="x").send(progress=False)
@@ -569,7 +566,7 @@ def test_the_budget_stops_a_campaign_that_costs_more_than_it_said():
 def test_a_balance_that_cannot_be_asked_makes_a_campaign_with_a_budget_wait_and_then_stop():
     with cn.sandbox() as sms:
         plan = sms.plan(people(3), to="mobile", text="Hi", name="x", budget=10)
-        slept = let_the_clock_be_set(sms, timedelta(0))
+        slept = pauses(sms)
         asked, balance = [], sms.gateway.getbalance
 
         def unreachable():
@@ -592,7 +589,7 @@ def test_a_balance_that_cannot_be_asked_makes_a_campaign_with_a_budget_wait_and_
 def test_a_balance_that_is_refused_stops_a_campaign_with_a_budget_at_once():
     with cn.sandbox() as sms:
         plan = sms.plan(people(3), to="mobile", text="Hi", name="x", budget=10)
-        slept = let_the_clock_be_set(sms, timedelta(0))
+        slept = pauses(sms)
 
         def refused():
             message = "The gateway refuses the account: 001 Authentication failed."
@@ -620,8 +617,7 @@ def test_what_left_before_a_crash_is_spent_although_nobody_could_ask_the_balance
             sms.plan(people(40), to="mobile", text="Hi", name="x", budget=33).send(progress=False)
     with in_process(gateway, tmp_path, connections=1) as sms:
         counts = sms.campaign("x").counts
-        assert counts["accepted"] > 10
-        assert counts["unknown"] > 1
+        assert min(counts["accepted"], counts["unknown"]) > 5
         spent = sms._service.ledger.spent(sms.campaign("x")._id)
         assert spent == Decimal("0.8") * (counts["accepted"] + counts["unknown"])
 

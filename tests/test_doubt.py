@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -24,7 +25,8 @@ def doubtful(sms: cn.Account) -> cn.Campaign:
 
 def live(sms: cn.Account, story: list[float | timedelta], name: str = "reset") -> str:
     """Let seconds pass and ask after each, or set the time of day; returns what the message is thought to be."""
-    clock, campaign = sms._service.clock, sms.campaign(name)
+    clock: Any = sms._service.clock
+    campaign = sms.campaign(name)
     for step in story:
         if isinstance(step, timedelta):
             clock.turn(step)

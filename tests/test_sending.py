@@ -22,7 +22,7 @@ from clicknb.errors import CampaignError, CampaignStopped, InDoubt, LedgerError
 from clicknb.gateway.transport import SequentialExchange
 from clicknb.gateway.wire import Request
 from clicknb.sandbox import Fault, Response
-from tests.attack import Recorder, in_process
+from tests.attack import Recorder, in_process, pauses
 
 PEOPLE = pd.DataFrame({"to": [f"44770090{number:04d}" for number in range(30)]})
 
@@ -226,9 +226,9 @@ class Busy(Recorder):
 def test_a_busy_gateway_is_given_the_time_it_asks_for_and_more_if_it_asks_again(patience, slept, tmp_path, monkeypatch):
     monkeypatch.setattr(random, "uniform", lambda least, most: most)
     with in_process(Busy(3, patience), tmp_path) as sms:
-        pauses = pausing(sms)
+        kept = pauses(sms)
         assert sms.plan(PEOPLE.head(1), to="to", text="Hi", name="x").send(progress=False).counts == {"accepted": 1}
-        assert pauses == slept
+        assert kept == slept
 
 
 @pytest.mark.parametrize(("times", "patience", "slept"), [(1, "61", []), (1, "3600", []), (4, "", [2, 4, 8])])
@@ -237,28 +237,20 @@ def test_a_gateway_that_asks_for_too_much_or_too_often_stops_the_campaign(
 ):
     monkeypatch.setattr(random, "uniform", lambda least, most: most)
     with in_process(Busy(times, patience), tmp_path) as sms:
-        pauses = pausing(sms)
+        kept = pauses(sms)
         words = f"asks to wait {patience} seconds" if patience else "keeps asking for patience"
         with pytest.raises(CampaignStopped, match=words):
             sms.plan(PEOPLE.head(1), to="to", text="Hi", name="x").send(progress=False)
-        assert pauses == slept
+        assert kept == slept
         assert sms.campaign("x").counts == {"planned": 1}
         assert sms.campaign("x").resume(progress=False).counts == {"accepted": 1}
 
 
 def test_two_pauses_are_never_exactly_alike(tmp_path):
     with in_process(Busy(3, ""), tmp_path) as sms:
-        pauses = pausing(sms)
+        kept = pauses(sms)
         sms.plan(PEOPLE.head(1), to="to", text="Hi", name="x").send(progress=False)
-        assert all(2**number / 2 <= pause < 2**number for number, pause in enumerate(pauses, 1))
-
-
-def pausing(sms: cn.Account) -> list[float]:
-    """Keep how long each pause of this account is."""
-    clock, pauses = sms._service.clock, []
-    pass_by = clock.sleep
-    clock.sleep = lambda seconds, wake=None: (pauses.append(seconds), pass_by(seconds, wake))
-    return pauses
+        assert all(2**number / 2 <= pause < 2**number for number, pause in enumerate(kept, 1))
 
 
 def test_a_refused_connection_is_tried_again_because_nothing_left():

@@ -141,7 +141,8 @@ class Ledger(Store):
         labels, keys = set(new["label"]), set(new["key"])
         contents = zip(*(new[name] for name in schema.CONTENT), strict=True)
         seals = [schema.seal(campaign_id, content) for content in contents]
-        values = list(zip(repeat(campaign_id), seals, *(new[name] for name in schema.PLANNED), strict=False))
+        columns = {**new, "campaign_id": repeat(campaign_id), "seal": seals}
+        values = list(zip(*(columns[name] for name in schema.RECORDED), strict=False))
         with self._writing() as connection:
             _refuse_if_purged(connection, campaign_id)
             known = connection.execute(left_out).all()

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import math
-import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -335,32 +334,41 @@ def micro_credits(value: Decimal | float | None) -> int | None:
 
 
 def _positional(statement: sa.ClauseElement, *order: str) -> str:
-    """Write a statement as the driver takes it, its parameters as a tuple in some order.
+    """Write a statement as the driver takes it, its parameters as a tuple in the order of the statement.
 
     What SQLAlchemy does for each row of an ``executemany`` takes longer than SQLite takes to store it, so what is
-    written for every message goes to the driver as it is.
+    written for every message goes to the driver as it is. A parameter that is used twice comes twice: the driver of
+    Python before 3.12.4 warns of numbered ones.
+
+    Parameters
+    ----------
+    order
+        What the callers hold the order for.
     """
-    named = str(statement.compile(dialect=sqlite.dialect(paramstyle="named")))
-    return re.sub(r":(\w+)", lambda found: f"?{order.index(found[1]) + 1}", named)
+    compiled = statement.compile(dialect=sqlite.dialect(paramstyle="qmark"))
+    if getattr(compiled, "positiontup", None) != list(order):
+        raise ValueError(order)
+    return str(compiled)
 
 
 def _parameters(*names: str) -> dict[str, sa.ColumnElement[Any]]:
     return {name: sa.bindparam(name) for name in names}
 
 
-PLANNED = tuple(column.name for column in rows.c if column.name not in {"id", "campaign_id", "seal"})
+RECORDED = tuple(column.name for column in rows.c if column.name != "id")
+"""What is recorded of a row, in the order of ``RECORD``."""
+
+PLANNED = tuple(name for name in RECORDED if name not in {"campaign_id", "seal"})
 """What a plan says of a row."""
 
-_planned = insert(rows).values(_parameters("campaign_id", "seal", *PLANNED))
+_planned = insert(rows).values(_parameters(*RECORDED))
 _looked_at_again = sa.or_(
     rows.c.key.like(sa.literal_column(f"'{LEFT_OUT}%'")), rows.c.skipped.like(sa.literal_column(f"'{SUPPRESSED}%'"))
 )
 _place: dict[str, sa.ColumnElement[Any]] = {name: _planned.excluded[name] for name in ("ordinal", "label", "zone")}
 _place["skipped"] = sa.case((_looked_at_again, _planned.excluded.skipped), else_=rows.c.skipped)
 
-RECORD = _positional(
-    _planned.on_conflict_do_update(index_elements=["campaign_id", "key"], set_=_place), "campaign_id", "seal", *PLANNED
-)
+RECORD = _positional(_planned.on_conflict_do_update(index_elements=["campaign_id", "key"], set_=_place), *RECORDED)
 """Records a row, or the new place of one that is there, and why it is left out now if the plan may say so."""
 
 _opened = _parameters(*Intent._fields) | {"state": sa.literal_column("'sending'")}
@@ -392,14 +400,14 @@ SETTLE = _positional(
         error_code=sa.bindparam("code"),
         error=sa.bindparam("reason"),
     ),
-    *("row", "number", "new_state", "at", "id", "code", "reason"),
+    *("new_state", "at", "id", "code", "reason", "row", "number", "new_state"),
 )
 
 
 def settled(outcome: Outcome) -> tuple[Any, ...]:
     """Write an outcome as the parameters of ``SETTLE``."""
     row_id, attempt, state, at, apimsgid, code, error = outcome
-    return row_id, attempt, state, micro(at), apimsgid or None, code or None, error or None
+    return state, micro(at), apimsgid or None, code or None, error or None, row_id, attempt, state
 
 
 def noted(event: Event) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -166,20 +166,20 @@ SUPPRESSED = "suppressed: "
 CONTENT = ("key", "to", "sender", "text", "encoding", "parts", "options")
 """What a row sends."""
 
-_RANK = sa.case({"accepted": 3, "sending": 2, "unknown": 1}, value=attempts.c.state, else_=0)
 _MOST_ATTEMPTS = 1_000_000
 
-_telling = (
-    sa.select(
-        attempts.c.row_id,
-        (sa.func.max(_RANK * _MOST_ATTEMPTS + attempts.c.attempt) % _MOST_ATTEMPTS).label("attempt"),
-        sa.func.max(attempts.c.attempt).label("tries"),
-    )
-    .group_by(attempts.c.row_id)
-    .subquery()
-)
+_each = attempts.alias("each")
 
-TRIES = sa.func.coalesce(_telling.c.tries, 0)
+
+def _of_all(figure: sa.ColumnElement[Any]) -> sa.ScalarSelect[Any]:
+    """Ask all attempts of a row, and only those: a ledger may hold a million others."""
+    return sa.select(figure).where(_each.c.row_id == rows.c.id).correlate(rows).scalar_subquery()
+
+
+_RANK = sa.case({"accepted": 3, "sending": 2, "unknown": 1}, value=_each.c.state, else_=0)
+_telling = _of_all(sa.func.max(_RANK * _MOST_ATTEMPTS + _each.c.attempt) % _MOST_ATTEMPTS)
+
+TRIES = sa.func.coalesce(_of_all(sa.func.max(_each.c.attempt)), 0)
 """How many attempts a row has had."""
 
 STATE = sa.case(
@@ -435,10 +435,10 @@ def checked(event: Event) -> dict[str, Any]:
     return {"row": event.row_id, "number": event.attempt, "time": micro(event.at)}
 
 
+@cache
 def with_telling_attempt() -> sa.FromClause:
     """Join every row with the attempt that says most about it: one that was accepted, else one that may have been.
 
     Where neither is there it is the latest; a row that was never tried has none.
     """
-    this_one = sa.and_(attempts.c.row_id == _telling.c.row_id, attempts.c.attempt == _telling.c.attempt)
-    return rows.outerjoin(_telling, _telling.c.row_id == rows.c.id).outerjoin(attempts, this_one)
+    return rows.outerjoin(attempts, sa.and_(attempts.c.row_id == rows.c.id, attempts.c.attempt == _telling))

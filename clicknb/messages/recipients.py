@@ -85,6 +85,11 @@ def doctor(
     return frames.build(frames.DOCTOR, pd.DataFrame({"read_as": read_as, **texts}), frame.index)
 
 
+def judge_cell(cell: str, *, country: str | None = None, refuse: str | Collection[str] = ()) -> Verdict:
+    """Say of one cell what ``doctor`` says of a row with it."""
+    return judge(cell if cell.strip() else "", check_country(country), check_repairs(refuse))
+
+
 def check_repairs(names: str | Collection[str]) -> frozenset[str]:
     """Read names of repairs, one or several.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from concurrent.futures import Future
 from datetime import timedelta
 from decimal import Decimal
@@ -19,7 +19,8 @@ from clicknb.analysis import figures, report, residuals, summary
 from clicknb.campaign import record, track, unrecorded
 from clicknb.campaign.brakes import Brakes
 from clicknb.campaign.gate import Gate, Rules
-from clicknb.campaign.schema import Message
+from clicknb.campaign.options import Options
+from clicknb.campaign.schema import Message, micro, micro_credits
 from clicknb.campaign.send import Sender
 from clicknb.campaign.service import Service
 from clicknb.clock import seconds
@@ -66,7 +67,7 @@ class Campaign:
     @property
     def sends(self) -> pd.DataFrame:
         """One row per recipient: what was sent and how it was answered (``clicknb.frames.SENDS``)."""
-        return record.sends(self._table())
+        return record.sends(self._service.ledger, self._id)
 
     @property
     def statuses(self) -> pd.DataFrame:
@@ -277,6 +278,21 @@ def _bar(total: int, title: str, shown: bool) -> tqdm[Any]:
     return tqdm(total=total, desc=title, unit=" msg", disable=not shown or not total)
 
 
+def begin(service: Service, options: Options, index_names: Iterable[Hashable] = (None,)) -> str:
+    """Find a campaign in the ledger, or start it there; returns its id."""
+    return service.ledger.start(
+        {
+            "id": service.mint(options.name, options.says),
+            "name": options.name,
+            "started_at": micro(service.clock.now()),
+            "index_names": record.label(tuple(index_names)),
+            "mode": options.mode,
+            "rules": options.rules.written(),
+            "budget": micro_credits(options.budget),
+        }
+    )
+
+
 def execute(
     service: Service,
     name: str,
@@ -306,17 +322,19 @@ def execute(
     return _unless_stopped(Campaign(service, name, campaign_id), stopped)
 
 
-def execute_one(service: Service, name: str, campaign_id: str, row_id: int) -> Campaign:
-    """Send one row, whatever else of its campaign is being sent elsewhere.
+def execute_one(service: Service, name: str, campaign_id: str, row_id: int) -> bool:
+    """Send one row if it is planned, whatever else of its campaign is being sent elsewhere; returns whether it was.
 
     Raises
     ------
     CampaignStopped
         It could not be sent, and is still planned.
     """
-    messages = [message for message in service.ledger.messages(campaign_id, {"planned"}) if message.row_id == row_id]
-    stopped = _run(service, name, campaign_id, messages, progress=False)
-    return _unless_stopped(Campaign(service, name, campaign_id), stopped)
+    messages = service.ledger.messages(campaign_id, {"planned"}, only=row_id)
+    if messages:
+        stopped = _run(service, name, campaign_id, messages, progress=False)
+        _unless_stopped(Campaign(service, name, campaign_id), stopped)
+    return bool(messages)
 
 
 def _run(service: Service, name: str, campaign_id: str, messages: list[Message], progress: bool) -> str:

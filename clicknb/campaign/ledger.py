@@ -137,15 +137,19 @@ class Ledger(Store):
     def start(self, campaign: Mapping[str, Any]) -> str:
         """Record a campaign, or the new mode, budget and rules of one of this name; returns the id that it has."""
         changed = {name: campaign[name] for name in ("mode", "budget", "rules")}
+        known = sa.select(campaigns.c.id, *(campaigns.c[name] for name in changed))
+        query = known.where(campaigns.c.name == campaign["name"])
+        with self._reading() as connection:
+            found = connection.execute(query).one_or_none()
+        if found and tuple(found[1:]) == tuple(changed.values()):
+            return str(found.id)
         statement = insert(campaigns).values(campaign).on_conflict_do_update(index_elements=["name"], set_=changed)
-        query = sa.select(campaigns.c.id).where(campaigns.c.name == campaign["name"])
         with self._writing() as connection:
-            new = connection.execute(query).scalar() is None
+            new = connection.execute(query).one_or_none() is None
             connection.execute(statement)
             if new:
                 self.origin.count(connection)
-            campaign_id: str = connection.execute(query).scalar_one()
-            return campaign_id
+            return str(connection.execute(query).one().id)
 
     def stop(self, campaign_id: str, reason: str) -> None:
         """Record why sending stopped, which also stops a sender at work; an empty reason clears it."""
@@ -166,7 +170,8 @@ class Ledger(Store):
         labels, keys = set(new["label"]), set(new["key"])
         contents = zip(*(new[name] for name in schema.CONTENT), strict=True)
         seals = [schema.seal(campaign_id, content) for content in contents]
-        values = list(zip(repeat(campaign_id), seals, *(new[name] for name in schema.PLANNED), strict=False))
+        columns = {**new, "campaign_id": repeat(campaign_id), "seal": seals}
+        values = list(zip(*(columns[name] for name in schema.RECORDED), strict=False))
         with self._writing() as connection:
             _refuse_if_purged(connection, campaign_id)
             known = connection.execute(left_out).all()
@@ -212,13 +217,13 @@ class Ledger(Store):
         with self._writing() as connection:
             connection.execute(change.values(spent=micro_credits(spent)))
 
-    def messages(self, campaign_id: str, states: Iterable[str]) -> list[Message]:
-        """List the rows in some states, in the order in which they were recorded."""
+    def messages(self, campaign_id: str, states: Iterable[str], *, only: int | None = None) -> list[Message]:
+        """List the rows in some states, in the order in which they were recorded; or only one row."""
         query = (
             sa.select(rows.c.id, *(rows.c[name] for name in schema.CONTENT), schema.TRIES, schema.TURN, rows.c.seal)
             .add_columns(*(sa.func.coalesce(rows.c[name], "") for name in ("country", "zone")))
             .select_from(schema.with_telling_attempt())
-            .where(rows.c.campaign_id == campaign_id, schema.STATE.element.in_(list(states)))
+            .where(rows.c.campaign_id == campaign_id, schema.STATE.element.in_(list(states)), _one(only))
             .order_by(rows.c.id)
         )
         with self._reading() as connection:
@@ -231,6 +236,12 @@ class Ledger(Store):
             )
             raise LedgerError(message)
         return found
+
+    def state(self, row_id: int) -> str:
+        """Tell the state of one row."""
+        query = sa.select(schema.STATE).select_from(schema.with_telling_attempt()).where(rows.c.id == row_id)
+        with self._reading() as connection:
+            return str(connection.execute(query).scalar_one())
 
     def leave_out(self, reasons: Mapping[int, str]) -> None:
         """Record of rows why they are not sent."""
@@ -247,8 +258,8 @@ class Ledger(Store):
             connection.execute(sa.update(campaigns).where(campaigns.c.id == campaign_id).values(stopped=reason))
             connection.execute(sa.update(rows).where(*waiting).values(skipped=reason))
 
-    def table(self, campaign_id: str, *, only: int | None = None) -> pd.DataFrame:
-        """Read every row with its latest attempt, in the order of the plan, as it is stored; or only one row."""
+    def table(self, campaign_id: str, *, only: int | None = None) -> dict[str, list[Any]]:
+        """Read every row with its telling attempt column by column, in the order of the plan; or only one row."""
         columns = [column for column in attempts.c if column.name not in {"row_id", "state"}]
         query = (
             sa.select(rows, *columns, schema.STATE)
@@ -256,7 +267,7 @@ class Ledger(Store):
             .where(rows.c.campaign_id == campaign_id, _one(only))
             .order_by(rows.c.id)
         )
-        return self._frame(query)
+        return self._columns(query)
 
     def claim(self, campaign_id: str, row: Mapping[str, Any], since: datetime, *, again: bool) -> tuple[int, str]:
         """Find the row of a single message, or record it; in one transaction, so that two callers get the same row.
@@ -269,23 +280,14 @@ class Ledger(Store):
         tuple
             The row's id and its state.
         """
-        same = [rows.c[name] == row[name] for name in ("to", "text", "sender")]
-        tried = sa.and_(~schema.STATE.element.in_(["rejected", "absent"]), attempts.c.submitted_at >= micro(since))
-        counts = schema.STATE.element == "planned" if again else sa.or_(schema.STATE.element == "planned", tried)
         if self.path is not None:
             refuse_second_name(self.path)
-        query = (
-            sa.select(rows.c.id, schema.STATE)
-            .select_from(schema.with_telling_attempt())
-            .where(rows.c.campaign_id == campaign_id, rows.c.skipped.is_(None), *same, counts)
-            .order_by(schema.STATE.element == "planned", rows.c.id.desc())
-            .limit(1)
-        )
-        mine = rows.c.campaign_id == campaign_id, *same
+        asked = {name: row[name] for name in ("to", "text", "sender")}
+        asked |= {"campaign": campaign_id, "first": f"{row['to']}#", "end": f"{row['to']}$"}
         with self._writing() as connection:
-            if found := connection.execute(query).one_or_none():
+            if found := connection.execute(_SAME, {**asked, "since": micro(since), "again": again}).one_or_none():
                 return found.id, found.state
-            number = _content(row, connection.execute(sa.select(sa.func.count()).where(*mine)).scalar_one() + 1)
+            number = _says(row, connection.execute(_HOW_MANY, asked).scalar_one() + 1)
             purged = connection.execute(sa.select(campaigns.c.purged_at).where(campaigns.c.id == campaign_id)).scalar()
             if purged:  # what is forgotten is not counted, but its client message id must not come again
                 number = f"{purged}.{connection.execute(sa.select(sa.func.max(rows.c.id))).scalar() or 0}"
@@ -466,13 +468,13 @@ class Ledger(Store):
         with self._reading() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 
-    def abandon(self, campaign_id: str, at: datetime) -> int:
-        """Name what a dead sender left open: attempts still ``sending`` become ``unknown``."""
+    def abandon(self, campaign_id: str, at: datetime, *, only: int | None = None) -> int:
+        """Name what a dead sender left open: attempts still ``sending`` become ``unknown``; or only that of one row."""
         reason = "the program ended before the answer was read"
         statement = (
             sa.update(attempts)
             .where(attempts.c.state == "sending")
-            .where(attempts.c.row_id.in_(sa.select(rows.c.id).where(rows.c.campaign_id == campaign_id)))
+            .where(attempts.c.row_id.in_(sa.select(rows.c.id).where(rows.c.campaign_id == campaign_id, _one(only))))
             .values(state="unknown", error=reason, answered_at=micro(at))
         )
         with self._writing() as connection:
@@ -489,7 +491,7 @@ class Ledger(Store):
                 connection.execute(insert(events).on_conflict_do_nothing(), news)
             connection.execute(schema.CHECKED, [schema.checked(event) for event in seen])
 
-    def events(self, campaign_id: str, *, only: int | None = None) -> pd.DataFrame:
+    def events(self, campaign_id: str) -> pd.DataFrame:
         """Read every status seen, oldest first, with the row's ordinal and label, as it is stored.
 
         It is the attempt's ``own`` if it was seen under the id that the attempt has.
@@ -500,7 +502,7 @@ class Ledger(Store):
             sa.select(events, rows.c.ordinal, rows.c.label, own)
             .join(rows, rows.c.id == events.c.row_id)
             .outerjoin(attempts, mine)
-            .where(rows.c.campaign_id == campaign_id, _one(only))
+            .where(rows.c.campaign_id == campaign_id)
             .order_by(events.c.at, events.c.id)
         )
         return self._frame(query)
@@ -547,10 +549,33 @@ class Ledger(Store):
             raise LedgerError(message)
 
 
-def _content(row: Mapping[str, Any], occurrence: int) -> str:
+def _says(row: Mapping[str, Any], occurrence: int) -> str:
     """Write which message to a number this is, the same in each copy of the ledger: by what it says and how often."""
     says = hashlib.sha256(repr((row["text"], row["sender"])).encode()).hexdigest()[:8]
     return f"{says}.{occurrence}"
+
+
+_mine = (
+    rows.c.campaign_id == sa.bindparam("campaign"),
+    rows.c.key >= sa.bindparam("first"),  # the key of a single message begins with its number, and is in an index
+    rows.c.key < sa.bindparam("end"),
+    *(rows.c[name] == sa.bindparam(name) for name in ("to", "text", "sender")),
+)
+_planned = schema.STATE.element == "planned"
+_tried = sa.and_(
+    ~schema.STATE.element.in_(["rejected", "absent"]),
+    attempts.c.submitted_at >= sa.bindparam("since"),
+    sa.not_(sa.bindparam("again", type_=sa.Boolean)),
+)
+_SAME = (
+    sa.select(rows.c.id, schema.STATE)
+    .select_from(schema.with_telling_attempt())
+    .where(*_mine, rows.c.skipped.is_(None))
+    .where(sa.or_(_planned, _tried))
+    .order_by(_planned, rows.c.id.desc())
+    .limit(1)
+)
+_HOW_MANY = sa.select(sa.func.count()).where(*_mine)
 
 
 def _refuse_if_purged(connection: sa.Connection, campaign_id: str) -> None:

@@ -7,10 +7,12 @@ from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from clicknb import frames
 from clicknb.campaign.ledger import Ledger
+from clicknb.campaign.store import framed
 from clicknb.errors import LedgerError
 from clicknb.gateway import codes
 
@@ -64,8 +66,30 @@ def _value(stored: Any) -> Any:
     return pd.Timedelta(stored["duration"]) if "duration" in stored else pd.Timestamp(stored["time"])
 
 
-def joined(ledger: Ledger, campaign_id: str, *, only: int | None = None) -> pd.DataFrame:
-    """Join every row, or only one, with its latest attempt and the statuses seen for it.
+def attempted(ledger: Ledger, campaign_id: str, *, only: int | None = None) -> dict[str, Any]:
+    """Read every row, or only one, with the attempt that says most about it.
+
+    Returns
+    -------
+    dict
+        The columns of the frame ``sends`` with ``row_id``, ``attempt``, ``row``, ``key``, ``label`` and the like, each
+        in the order of the plan.
+    """
+    columns: dict[str, Any] = ledger.table(campaign_id, only=only)
+    columns |= {"row_id": columns.pop("id"), "row": columns.pop("ordinal")}
+    columns |= {name: _times(columns[name]) for name in ("submitted_at", "answered_at", "checked_at")}
+    columns["estimated"] = np.array(columns["estimated"], "float64") / 1_000_000
+    errors = zip(columns["skipped"], columns["error"], strict=True)
+    columns["error"] = [error if skipped is None else skipped for skipped, error in errors]
+    return columns
+
+
+def _times(stored: Iterable[float | None]) -> pd.Series[Any]:
+    return pd.Series(np.array(stored, "datetime64[us]"), dtype=frames.UTC)
+
+
+def joined(ledger: Ledger, campaign_id: str) -> pd.DataFrame:
+    """Join every row with the attempt that says most about it and the statuses seen for it.
 
     Returns
     -------
@@ -73,14 +97,11 @@ def joined(ledger: Ledger, campaign_id: str, *, only: int | None = None) -> pd.D
         One row per recipient in the order of the plan, indexed by the caller's labels: all columns of the frames
         ``sends``, ``statuses``, ``charges`` and ``outcomes``, with ``row_id``, ``attempt`` and ``row``.
     """
-    table = ledger.table(campaign_id, only=only).rename(columns={"id": "row_id", "ordinal": "row"})
-    seen = ledger.events(campaign_id, only=only)
+    table = framed(attempted(ledger, campaign_id))
+    seen = ledger.events(campaign_id)
     table = table.merge(_settled(seen), how="left", on=["row_id", "attempt"], suffixes=("", "_seen"))
-    for column in ("submitted_at", "answered_at", "checked_at", "settled_at"):
-        table[column] = pd.to_datetime(table[column], unit="us", utc=True)
-    for column in ("estimated", "charge"):
-        table[column] = table[column].astype("float64") / 1_000_000
-    table["error"] = table["error"].where(table["skipped"].isna(), table["skipped"])
+    table["settled_at"] = pd.to_datetime(table["settled_at"], unit="us", utc=True)
+    table["charge"] = table["charge"].astype("float64") / 1_000_000
     accepted = table["state"] == "accepted"
     described = {code: codes.status(code) for code in table["status"].dropna().unique()}
     table["delivery"] = table["status"].map({code: s.delivery for code, s in described.items()})
@@ -110,9 +131,10 @@ def _settled(seen: pd.DataFrame) -> pd.DataFrame:
     return settled.reset_index()
 
 
-def sends(table: pd.DataFrame) -> pd.DataFrame:
-    """Show what was sent: one row per recipient, columns as in ``frames.SENDS``."""
-    return frames.build(frames.SENDS, table, table.index)
+def sends(ledger: Ledger, campaign_id: str, *, only: int | None = None) -> pd.DataFrame:
+    """Show what was sent: one row per recipient, or only one, columns as in ``frames.SENDS``."""
+    columns = attempted(ledger, campaign_id, only=only)
+    return frames.build(frames.SENDS, columns, index(columns["label"], ledger.campaign(campaign_id)["index_names"]))
 
 
 def statuses(table: pd.DataFrame) -> pd.DataFrame:

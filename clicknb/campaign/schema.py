@@ -8,11 +8,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import math
-import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -204,24 +203,23 @@ SUPPRESSED = "suppressed: "
 CONTENT = ("key", "to", "sender", "text", "encoding", "parts", "options")
 """What a row sends."""
 
-_RANK = sa.case({"accepted": 3, "sending": 2, "unknown": 1}, value=attempts.c.state, else_=0)
 _MOST_ATTEMPTS = 1_000_000
 
-_telling = (
-    sa.select(
-        attempts.c.row_id,
-        (sa.func.max(_RANK * _MOST_ATTEMPTS + attempts.c.attempt) % _MOST_ATTEMPTS).label("attempt"),
-        sa.func.max(attempts.c.attempt).label("tries"),
-        sa.func.max(sa.case((attempts.c.state != "returned", attempts.c.turn), else_=0)).label("turns"),
-    )
-    .group_by(attempts.c.row_id)
-    .subquery()
-)
+_each = attempts.alias("each")
 
-TRIES = sa.func.coalesce(_telling.c.tries, 0)
+
+def _of_all(figure: sa.ColumnElement[Any]) -> sa.ScalarSelect[Any]:
+    """Ask all attempts of a row, and only those: a ledger may hold a million others."""
+    return sa.select(figure).where(_each.c.row_id == rows.c.id).correlate(rows).scalar_subquery()
+
+
+_RANK = sa.case({"accepted": 3, "sending": 2, "unknown": 1}, value=_each.c.state, else_=0)
+_telling = _of_all(sa.func.max(_RANK * _MOST_ATTEMPTS + _each.c.attempt) % _MOST_ATTEMPTS)
+
+TRIES = sa.func.coalesce(_of_all(sa.func.max(_each.c.attempt)), 0)
 """How many attempts a row has had."""
 
-TURN = sa.func.coalesce(_telling.c.turns, 0) + 1
+TURN = sa.func.coalesce(_of_all(sa.func.max(sa.case((_each.c.state != "returned", _each.c.turn), else_=0))), 0) + 1
 """The turn of a row's next attempt: that of those that came back, else one more than any."""
 
 STATE = sa.case(
@@ -240,10 +238,10 @@ class Intent(NamedTuple):
     climsgid: str
     submitted_at: int
     """Microseconds since 1970."""
-    turn: int = 1
-    """Attempts that came back and the one after them are one turn, and have the same client message id."""
     decision: str | None = None
     """What was decided about its hours, as JSON."""
+    turn: int = 1
+    """Attempts that came back and the one after them are one turn, and have the same client message id."""
 
 
 class Outcome(NamedTuple):
@@ -381,32 +379,41 @@ def micro_credits(value: Decimal | float | None) -> int | None:
 
 
 def _positional(statement: sa.ClauseElement, *order: str) -> str:
-    """Write a statement as the driver takes it, its parameters as a tuple in some order.
+    """Write a statement as the driver takes it, its parameters as a tuple in the order of the statement.
 
     What SQLAlchemy does for each row of an ``executemany`` takes longer than SQLite takes to store it, so what is
-    written for every message goes to the driver as it is.
+    written for every message goes to the driver as it is. A parameter that is used twice comes twice: the driver of
+    Python before 3.12.4 warns of numbered ones.
+
+    Parameters
+    ----------
+    order
+        What the callers hold the order for.
     """
-    named = str(statement.compile(dialect=sqlite.dialect(paramstyle="named")))
-    return re.sub(r":(\w+)", lambda found: f"?{order.index(found[1]) + 1}", named)
+    compiled = statement.compile(dialect=sqlite.dialect(paramstyle="qmark"))
+    if getattr(compiled, "positiontup", None) != list(order):
+        raise ValueError(order)
+    return str(compiled)
 
 
 def _parameters(*names: str) -> dict[str, sa.ColumnElement[Any]]:
     return {name: sa.bindparam(name) for name in names}
 
 
-PLANNED = tuple(column.name for column in rows.c if column.name not in {"id", "campaign_id", "seal"})
+RECORDED = tuple(column.name for column in rows.c if column.name != "id")
+"""What is recorded of a row, in the order of ``RECORD``."""
+
+PLANNED = tuple(name for name in RECORDED if name not in {"campaign_id", "seal"})
 """What a plan says of a row."""
 
-_planned = insert(rows).values(_parameters("campaign_id", "seal", *PLANNED))
+_planned = insert(rows).values(_parameters(*RECORDED))
 _looked_at_again = sa.or_(
     rows.c.key.like(sa.literal_column(f"'{LEFT_OUT}%'")), rows.c.skipped.like(sa.literal_column(f"'{SUPPRESSED}%'"))
 )
 _place: dict[str, sa.ColumnElement[Any]] = {name: _planned.excluded[name] for name in ("ordinal", "label", "zone")}
 _place["skipped"] = sa.case((_looked_at_again, _planned.excluded.skipped), else_=rows.c.skipped)
 
-RECORD = _positional(
-    _planned.on_conflict_do_update(index_elements=["campaign_id", "key"], set_=_place), "campaign_id", "seal", *PLANNED
-)
+RECORD = _positional(_planned.on_conflict_do_update(index_elements=["campaign_id", "key"], set_=_place), *RECORDED)
 """Records a row, or the new place of one that is there, and why it is left out now if the plan may say so."""
 
 _opened = _parameters(*Intent._fields) | {"state": sa.literal_column("'sending'")}
@@ -443,14 +450,14 @@ SETTLE = _positional(
         error=sa.bindparam("reason"),
         to_ask=sa.bindparam("ask"),
     ),
-    *("row", "number", "new_state", "at", "id", "code", "reason", "ask"),
+    *("new_state", "at", "id", "code", "reason", "ask", "row", "number", "new_state"),
 )
 
 
 def settled(outcome: Outcome) -> tuple[Any, ...]:
     """Write an outcome as the parameters of ``SETTLE``."""
     row_id, attempt, state, at, apimsgid, code, error, to_ask = outcome
-    return row_id, attempt, state, micro(at), apimsgid or None, code or None, error or None, int(to_ask)
+    return state, micro(at), apimsgid or None, code or None, error or None, int(to_ask), row_id, attempt, state
 
 
 def noted(event: Event) -> dict[str, Any]:
@@ -478,10 +485,10 @@ def checked(event: Event) -> dict[str, Any]:
     return {"row": event.row_id, "number": event.attempt, "time": micro(event.at)}
 
 
+@cache
 def with_telling_attempt() -> sa.FromClause:
     """Join every row with the attempt that says most about it: one that was accepted, else one that may have been.
 
     Where neither is there it is the latest; a row that was never tried has none.
     """
-    this_one = sa.and_(attempts.c.row_id == _telling.c.row_id, attempts.c.attempt == _telling.c.attempt)
-    return rows.outerjoin(_telling, _telling.c.row_id == rows.c.id).outerjoin(attempts, this_one)
+    return rows.outerjoin(attempts, sa.and_(attempts.c.row_id == rows.c.id, attempts.c.attempt == _telling))

@@ -80,7 +80,7 @@ class _Flight:
         """The attempts that it is."""
         at = micro(self.at)
         return [
-            Intent(message.row_id, message.attempt + 1, self.climsgid, at, message.turn, self.decision)
+            Intent(message.row_id, message.attempt + 1, self.climsgid, at, self.decision, message.turn)
             for message in self.messages
         ]
 

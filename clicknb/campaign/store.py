@@ -8,7 +8,7 @@ import sqlite3
 import threading
 import warnings
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
@@ -153,9 +153,14 @@ class Store:
             yield cursor
             lent.commit()
 
-    def _frame(self, query: sa.Select[Any]) -> pd.DataFrame:
+    def _columns(self, query: sa.Select[Any]) -> dict[str, list[Any]]:
+        names = query.selected_columns.keys()
         with self._reading() as connection:
-            return pd.DataFrame(connection.execute(query).all(), columns=list(query.selected_columns.keys()))
+            found = connection.execute(query).all()
+        return dict(zip(names, map(list, zip(*found, strict=True)), strict=True)) if found else {n: [] for n in names}
+
+    def _frame(self, query: sa.Select[Any]) -> pd.DataFrame:
+        return framed(self._columns(query))
 
     @contextmanager
     def _transaction(self, *, write: bool) -> Iterator[sa.Connection]:
@@ -250,6 +255,11 @@ class Store:
             found = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar()
         if found != "ok":
             raise self._failure(None, "read")
+
+
+def framed(columns: Mapping[str, Any]) -> pd.DataFrame:
+    """Make a frame of columns as they are stored: pandas would ask each row what it is."""
+    return pd.DataFrame(columns, dtype=None if any(map(len, columns.values())) else "object")
 
 
 def _engine(path: Path | None) -> sa.Engine:

@@ -136,7 +136,7 @@ def _settle(
     for message in suspects if together == 1 else ():
         if message.row_id in search.known:
             (turn, name, status), attempt = search.known[message.row_id], message.attempt + 1
-            intent = Intent(message.row_id, attempt, name, micro(now), turn)
+            intent = Intent(message.row_id, attempt, name, micro(now), turn=turn)
             found.append((intent, Outcome(message.row_id, attempt, "accepted", now, status.apimsgid)))
             events.append(Event(message.row_id, attempt, status.apimsgid, status.status, now, "reconcile"))
     found += [_doubt(service, campaign_id, one, IN_A_REQUEST, name) for one, name in doubtful]
@@ -164,7 +164,7 @@ def _doubt(service: Service, campaign_id: str, message: Message, reason: str, na
     """Name an attempt that may have been made."""
     now, attempt = service.clock.now(), message.attempt + 1
     name = name or climsgid(campaign_id, message.key, message.turn)
-    intent = Intent(message.row_id, attempt, name, micro(now), message.turn)
+    intent = Intent(message.row_id, attempt, name, micro(now), turn=message.turn)
     return intent, Outcome(message.row_id, attempt, "unknown", now, error=reason)
 
 

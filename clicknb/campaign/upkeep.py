@@ -79,7 +79,7 @@ def export_csv(ledger: Ledger, directory: Path) -> list[Path]:
         campaign_id = str(ledger.campaign_id(name))
         table = record.joined(ledger, campaign_id)
         shown = {
-            "sends": record.sends(table),
+            "sends": record.sends(ledger, campaign_id),
             "statuses": record.statuses(table),
             "charges": record.charges(table),
             "events": record.events(ledger, campaign_id),

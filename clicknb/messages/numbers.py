@@ -148,8 +148,8 @@ def normalise(text: str, country: str | None = None) -> Verdict:
     return judge(text, check_country(country))
 
 
-def typed(text: str, country: str | None = None) -> Verdict:
-    """Read one number that somebody gave by itself, as ``normalise`` reads a cell of a table.
+def typed(text: str, country: str | None = None, unwanted: frozenset[str] = frozenset()) -> Verdict:
+    """Read one number that somebody gave by itself, as ``judge`` reads a cell of a table.
 
     No spreadsheet can have rounded it, so whole digits may end in zeros.
 
@@ -158,7 +158,7 @@ def typed(text: str, country: str | None = None) -> Verdict:
     >>> typed("12120000000").to, normalise("12120000000").problem
     ('12120000000', 'ends in 00000, as numbers rounded by a spreadsheet do: put a + before it if it is right')
     """
-    return judge(text, check_country(country), cell="." in text)
+    return judge(text, check_country(country), unwanted, cell="." in text)
 
 
 def judge(text: str, home: str | None, unwanted: frozenset[str] = frozenset(), *, cell: bool = True) -> Verdict:

@@ -332,20 +332,24 @@ def execute_one(service: Service, name: str, campaign_id: str, row_id: int) -> b
     """
     messages = service.ledger.messages(campaign_id, {"planned"}, only=row_id)
     if messages:
-        stopped = _run(service, name, campaign_id, messages, progress=False)
+        stopped = _run(service, name, campaign_id, messages, progress=False, said=True)
         _unless_stopped(Campaign(service, name, campaign_id), stopped)
     return bool(messages)
 
 
-def _run(service: Service, name: str, campaign_id: str, messages: list[Message], progress: bool) -> str:
-    """Send messages, and return why that stopped early."""
+def _run(
+    service: Service, name: str, campaign_id: str, messages: list[Message], progress: bool, *, said: bool = False
+) -> str:
+    """Send messages, and return why that stopped early; ``said`` as in ``unrecorded.find``."""
     if service.allow is not None:
         messages = [message for message in messages if message.to in service.allow]
     settings = service.ledger.campaign(campaign_id)
     together = LIST_SIZE if settings["mode"] == "list" else 1
     suspects = len(service.ledger.origin.unproven(messages))
     with _bar(suspects, f"{name}: sent before?", progress) as bar:
-        messages, unanswered = unrecorded.find(service, campaign_id, messages, together=together, seen=bar.update)
+        messages, unanswered = unrecorded.find(
+            service, campaign_id, messages, together=together, said=said, seen=bar.update
+        )
     with _bar(len(messages), name, progress) as bar:
         brakes = _brakes(service, campaign_id, settings["budget"])
         sender = Sender(service, campaign_id, brakes, Gate(service.ledger, Rules.read(settings["rules"])), bar.update)

@@ -23,6 +23,9 @@ SAMPLE = 20
 """How many rows of a campaign are asked about that the ledger has never sent; if one of them is known, all are."""
 
 FORGOTTEN = "this ledger is a copy, and the gateway does not remember any more whether it was sent after that was made"
+ANOTHER_TEXT = (
+    "the gateway has a message for this row from after this ledger's copy was made; its text is not on record"
+)
 IN_A_REQUEST = "sent after this copy of the ledger was made, or not: which messages a request held cannot be asked"
 
 Seen = Callable[[int], object]
@@ -46,7 +49,13 @@ class _Search:
 
 
 def find(
-    service: Service, campaign_id: str, messages: Sequence[Message], *, together: int = 1, seen: Seen = lambda _: None
+    service: Service,
+    campaign_id: str,
+    messages: Sequence[Message],
+    *,
+    together: int = 1,
+    said: bool = False,
+    seen: Seen = lambda _: None,
 ) -> tuple[list[Message], str]:
     """Record which of some messages have left without the ledger's knowledge.
 
@@ -59,6 +68,9 @@ def find(
     together
         How many messages may share a request. Where they do, nobody can tell which ones a request held, so all that
         may have been in one are in doubt.
+    said
+        Whether what a message says is certain of those too that the ledger did not hold when it was opened. Where it
+        is not, somebody may have had another text, so they are in doubt.
     seen
         Called with the number of answers that have come since the last call, for a progress display.
 
@@ -83,7 +95,8 @@ def find(
         search = _search(service, campaign_id, suspects, seen)
     except ClicknbError as error:
         return [], str(error)
-    gone = _settle(service, campaign_id, suspects, search, together)
+    certain = [one.row_id for one in suspects if said or last is None or origin.held(one)]
+    gone = _settle(service, campaign_id, suspects, search, together, frozenset(certain))
     waiting = {one.row_id for one in search.unanswered}
     origin.clear(one for one in suspects if one.row_id not in waiting)
     reason = ""
@@ -125,7 +138,12 @@ def _search(service: Service, campaign_id: str, messages: Sequence[Message], see
 
 
 def _settle(
-    service: Service, campaign_id: str, suspects: Sequence[Message], search: _Search, together: int
+    service: Service,
+    campaign_id: str,
+    suspects: Sequence[Message],
+    search: _Search,
+    together: int,
+    certain: frozenset[int],
 ) -> set[int]:
     """Record what was found; returns the rows that are settled by it."""
     if not search.known:
@@ -137,6 +155,9 @@ def _settle(
         if message.row_id in search.known:
             (turn, name, status), attempt = search.known[message.row_id], message.attempt + 1
             intent = Intent(message.row_id, attempt, name, micro(now), turn=turn)
+            if message.row_id not in certain:
+                found.append((intent, Outcome(message.row_id, attempt, "unknown", now, error=ANOTHER_TEXT)))
+                continue
             found.append((intent, Outcome(message.row_id, attempt, "accepted", now, status.apimsgid)))
             events.append(Event(message.row_id, attempt, status.apimsgid, status.status, now, "reconcile"))
     found += [_doubt(service, campaign_id, one, IN_A_REQUEST, name) for one, name in doubtful]

@@ -160,6 +160,7 @@ class Sender:
         self._expired: set[str] = set()
         self._setbacks = 0
         self._pause: float | None = None
+        self._obstacle = ""
         self._wake = threading.Event()
         self._interrupted = False
         self.stopped = ""
@@ -300,8 +301,8 @@ class Sender:
     def _allowed(self) -> bool:
         try:
             reason = self._brakes.reason()
-        except NotSent:
-            self._pause = 0.0
+        except NotSent as error:
+            self._pause, self._obstacle = 0.0, error.reason
             return False
         except ClicknbError as error:
             reason = str(error)
@@ -314,8 +315,8 @@ class Sender:
         session = self._service.gateway.session
         try:
             return session.renew(expired) if expired else session.id()
-        except NotSent:
-            self._pause = 0.0
+        except NotSent as error:
+            self._pause, self._obstacle = 0.0, error.reason
         except ClicknbError as error:
             self.stop(str(error))
         return ""
@@ -330,7 +331,7 @@ class Sender:
         if self._outcomes:
             return False
         if self._pause is not None and not self.stopped:
-            self._setback("the gateway cannot be reached, or keeps asking for patience")
+            self._setback(f"the gateway cannot be reached, or keeps asking for patience ({self._obstacle})")
             if not self.stopped:
                 backoff = random.uniform(0.5, 1.0) * 2.0**self._setbacks  # noqa: S311  # jitter, not a secret
                 self._service.clock.sleep(max(self._pause, backoff), self._wake)
@@ -416,7 +417,7 @@ class Sender:
             self.stop(f"the gateway refuses the account: {sent.code} {known.text}. {known.advice}")
         elif rule.then == "pause":
             asked = answer.retry_after if isinstance(answer, wire.Reply) else None
-            self._pause = max(self._pause or 0.0, asked or 0.0)
+            self._pause, self._obstacle = max(self._pause or 0.0, asked or 0.0), sent.error
             if self._pause > LONGEST_PAUSE:
                 self.stop(f"the gateway asks to wait {self._pause:.0f} seconds")
         elif flight.session not in self._expired:

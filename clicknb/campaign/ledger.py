@@ -393,6 +393,13 @@ class Ledger(Store):
         )
         return self._frame(query)
 
+    def known_statuses(self, campaign_id: str) -> pd.DataFrame:
+        """Read what decides which status and charge count: as ``events``, without denials of messages in doubt."""
+        columns = (events.c[name] for name in ("row_id", "attempt", "status", "charge", "at"))
+        query = sa.select(*columns).join(rows, rows.c.id == events.c.row_id)
+        mine = query.where(rows.c.campaign_id == campaign_id, events.c.apimsgid != "")
+        return self._frame(mine.order_by(events.c.at, events.c.id))
+
     # prices
 
     def prices(self, since: datetime) -> dict[str, int | None]:
@@ -423,10 +430,14 @@ class Ledger(Store):
     def _belong_to(self, owner: str) -> None:
         if not owner:
             return
-        with self._writing() as connection:
-            known = connection.execute(sa.select(schema.owners.c.owner)).scalar()
-            if known is None:
-                connection.execute(sa.insert(schema.owners).values(owner=owner))
+        query = sa.select(schema.owners.c.owner)
+        with self._reading() as connection:
+            known = connection.execute(query).scalar()
+        if known is None and not self.fixed:
+            with self._writing() as connection:
+                known = connection.execute(query).scalar()
+                if known is None:
+                    connection.execute(sa.insert(schema.owners).values(owner=owner))
         if known not in {None, owner}:
             message = (
                 f"The ledger {self.path} belongs to the account {known}, not to {owner}. Nothing was sent. Name "

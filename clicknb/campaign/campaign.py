@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable
 from concurrent.futures import Future
 from datetime import timedelta
@@ -23,6 +24,7 @@ from clicknb.campaign.options import Options
 from clicknb.campaign.schema import Message, micro, micro_credits
 from clicknb.campaign.send import Sender
 from clicknb.campaign.service import Service
+from clicknb.campaign.tally import tally
 from clicknb.clock import seconds
 from clicknb.errors import CampaignStopped, ClicknbError
 from clicknb.gateway import codes
@@ -226,14 +228,15 @@ class Campaign:
         return report.save(page, place)
 
     def _facts(self) -> list[tuple[str, str]]:
-        table = self._table()
-        accepted = table[table["state"] == "accepted"]
-        deliveries = [(f"- {name}".replace("_", " "), count) for name, count in _counts(accepted["delivery"])]
+        found = tally(self._service.ledger, self._id)
+        accepted = [one for one in found if one.state == "accepted"]
+        deliveries = _counts((f"- {one.delivery}".replace("_", " "), one.rows) for one in accepted)
         facts = []
-        for state, count in _counts(table["state"]):
+        for state, count in _counts((one.state, one.rows) for one in found):
             facts += [(state, count), *(deliveries if state == "accepted" else [])]
-        charged = accepted["charge"].dropna()
-        return [*facts, ("charged so far", display.credits(charged.sum()) if len(charged) else "not asked yet")]
+        charge = Decimal(sum(one.charge for one in accepted)) / 1_000_000
+        asked = any(one.charged for one in accepted)
+        return [*facts, ("charged so far", display.credits(charge) if asked else "not asked yet")]
 
     def _note(self) -> str:
         counts = self.counts
@@ -267,9 +270,12 @@ def in_background(work: Callable[[], Campaign]) -> Future[Campaign]:
     return future
 
 
-def _counts(values: pd.Series[Any]) -> list[tuple[str, str]]:
-    """Count values, the most frequent first."""
-    return [(str(value), f"{count:,}") for value, count in values.value_counts().items()]
+def _counts(counted: Iterable[tuple[str, int]]) -> list[tuple[str, str]]:
+    """Add up what was counted under the same name, the most frequent first."""
+    sums: Counter[str] = Counter()
+    for name, count in counted:
+        sums[name] += count
+    return [(name, f"{count:,}") for name, count in sums.most_common()]
 
 
 def _bar(total: int, title: str, shown: bool) -> tqdm[Any]:

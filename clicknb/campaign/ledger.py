@@ -492,20 +492,21 @@ class Ledger(Store):
             connection.execute(schema.CHECKED, [schema.checked(event) for event in seen])
 
     def events(self, campaign_id: str) -> pd.DataFrame:
-        """Read every status seen, oldest first, with the row's ordinal and label, as it is stored.
-
-        It is the attempt's ``own`` if it was seen under the id that the attempt has.
-        """
-        mine = sa.and_(events.c.row_id == attempts.c.row_id, events.c.attempt == attempts.c.attempt)
-        own = sa.func.coalesce(events.c.apimsgid == attempts.c.apimsgid, sa.false()).label("own")
+        """Read every status seen, oldest first, with the row's ordinal and label, as it is stored."""
         query = (
-            sa.select(events, rows.c.ordinal, rows.c.label, own)
+            sa.select(events, rows.c.ordinal, rows.c.label)
             .join(rows, rows.c.id == events.c.row_id)
-            .outerjoin(attempts, mine)
             .where(rows.c.campaign_id == campaign_id)
             .order_by(events.c.at, events.c.id)
         )
         return self._frame(query)
+
+    def known_statuses(self, campaign_id: str) -> pd.DataFrame:
+        """Read what decides which status and charge count: of ``events``, those of the id that an attempt has."""
+        columns = (events.c[name] for name in ("row_id", "attempt", "status", "charge", "at"))
+        query = sa.select(*columns).join(rows, rows.c.id == events.c.row_id).join(attempts, schema.OWN)
+        mine = query.where(rows.c.campaign_id == campaign_id)
+        return self._frame(mine.order_by(events.c.at, events.c.id))
 
     # prices
 
@@ -537,10 +538,14 @@ class Ledger(Store):
     def _belong_to(self, owner: str) -> None:
         if not owner:
             return
-        with self._writing() as connection:
-            known = connection.execute(sa.select(schema.owners.c.owner)).scalar()
-            if known is None:
-                connection.execute(sa.insert(schema.owners).values(owner=owner))
+        query = sa.select(schema.owners.c.owner)
+        with self._reading() as connection:
+            known = connection.execute(query).scalar()
+        if known is None and not self.fixed:
+            with self._writing() as connection:
+                known = connection.execute(query).scalar()
+                if known is None:
+                    connection.execute(sa.insert(schema.owners).values(owner=owner))
         if known not in {None, owner}:
             message = (
                 f"The ledger {self.path} belongs to the account {known}, not to {owner}. Nothing was sent. Name "
@@ -591,9 +596,7 @@ def _refuse_if_purged(connection: sa.Connection, campaign_id: str) -> None:
 
 def _seen(*conditions: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
     """Whether an event of this attempt fulfils the conditions."""
-    mine = (events.c.row_id == attempts.c.row_id, events.c.attempt == attempts.c.attempt)
-    same = events.c.apimsgid == attempts.c.apimsgid
-    return sa.exists().where(*mine, same, *conditions).correlate(attempts)
+    return sa.exists().where(schema.OWN, *conditions).correlate(attempts)
 
 
 def _pieces(ids: Sequence[str]) -> list[Sequence[str]]:

@@ -173,6 +173,13 @@ events = sa.Table(
     sqlite_strict=True,
 )
 
+OWN = sa.and_(
+    events.c.row_id == attempts.c.row_id,
+    events.c.attempt == attempts.c.attempt,
+    events.c.apimsgid == attempts.c.apimsgid,
+)
+"""Whether an event is an attempt's own: seen under the id that it has, which a denial was not."""
+
 prices = sa.Table(
     "prices",
     metadata,

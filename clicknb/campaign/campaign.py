@@ -17,14 +17,16 @@ import pandas as pd
 
 from clicknb import checks, display
 from clicknb.analysis import figures, report, residuals, summary
-from clicknb.campaign import record, track, unrecorded
+from clicknb.campaign import record, track
 from clicknb.campaign.brakes import Brakes
 from clicknb.campaign.gate import Gate, Rules
 from clicknb.campaign.options import Options
-from clicknb.campaign.schema import Message, micro, micro_credits
+from clicknb.campaign.schema import Message
 from clicknb.campaign.send import Sender
 from clicknb.campaign.service import Service
 from clicknb.campaign.tally import tally
+from clicknb.campaign.units import micro, micro_credits
+from clicknb.campaign.unrecorded import Inquiry
 from clicknb.clock import seconds
 from clicknb.errors import CampaignStopped, ClicknbError
 from clicknb.gateway import codes
@@ -338,24 +340,23 @@ def execute_one(service: Service, name: str, campaign_id: str, row_id: int) -> b
     """
     messages = service.ledger.messages(campaign_id, {"planned"}, only=row_id)
     if messages:
-        stopped = _run(service, name, campaign_id, messages, progress=False, said=True)
+        stopped = _run(service, name, campaign_id, messages, progress=False, certain=True)
         _unless_stopped(Campaign(service, name, campaign_id), stopped)
     return bool(messages)
 
 
 def _run(
-    service: Service, name: str, campaign_id: str, messages: list[Message], progress: bool, *, said: bool = False
+    service: Service, name: str, campaign_id: str, messages: list[Message], progress: bool, *, certain: bool = False
 ) -> str:
-    """Send messages, and return why that stopped early; ``said`` as in ``unrecorded.find``."""
+    """Send messages, and return why that stopped early; ``certain`` as in ``Inquiry``."""
     if service.allow is not None:
         messages = [message for message in messages if message.to in service.allow]
     settings = service.ledger.campaign(campaign_id)
     together = LIST_SIZE if settings["mode"] == "list" else 1
     suspects = len(service.ledger.origin.unproven(messages))
     with _bar(suspects, f"{name}: sent before?", progress) as bar:
-        messages, unanswered = unrecorded.find(
-            service, campaign_id, messages, together=together, said=said, seen=bar.update
-        )
+        inquiry = Inquiry(service, campaign_id, together=together, certain=certain, seen=bar.update)
+        messages, unanswered = inquiry.run(messages)
     with _bar(len(messages), name, progress) as bar:
         brakes = _brakes(service, campaign_id, settings["budget"])
         sender = Sender(service, campaign_id, brakes, Gate(service.ledger, Rules.read(settings["rules"])), bar.update)

@@ -18,8 +18,9 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from clicknb.campaign.schema import Intent, Message, attempts, campaigns, identity, micro, moment, rows
+from clicknb.campaign.schema import Intent, Message, attempts, campaigns, identity, rows
 from clicknb.campaign.store import Store
+from clicknb.campaign.units import micro, moment
 
 REMEMBERED = timedelta(days=6)
 """How long the gateway remembers a client message id."""

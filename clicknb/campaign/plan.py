@@ -18,9 +18,10 @@ from clicknb import checks, display, frames
 from clicknb.campaign import glance, record, schema, single
 from clicknb.campaign.campaign import Campaign, begin, execute, in_background
 from clicknb.campaign.options import Options
-from clicknb.campaign.schema import Message, Recorded, micro_credits
+from clicknb.campaign.schema import Message, Recorded
 from clicknb.campaign.service import Service
 from clicknb.campaign.store import framed
+from clicknb.campaign.units import micro_credits
 from clicknb.errors import CampaignError, ConfirmationNeeded, ContentChanged, InvalidInput
 from clicknb.messages import autopsy, lint, substitution
 from clicknb.messages.autopsy import Saving

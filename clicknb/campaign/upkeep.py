@@ -14,7 +14,8 @@ import sqlalchemy as sa
 from clicknb import export
 from clicknb.campaign import record, schema, suppression
 from clicknb.campaign.ledger import Ledger
-from clicknb.campaign.schema import attempts, campaigns, events, micro, rows
+from clicknb.campaign.schema import attempts, campaigns, events, rows
+from clicknb.campaign.units import micro
 from clicknb.clock import RealClock
 from clicknb.errors import CampaignError, InvalidInput, LedgerError
 

@@ -17,11 +17,10 @@ SHARE = 0.5
 ASK_EVERY = 50
 """How many messages may leave between two questions about the balance, where there is a budget."""
 
-BORROWED = "borrowed"
-"""The code of an answer that names a message which was answered before."""
+_BORROWED = "borrowed"
 
 _BAD = {
-    BORROWED: "got the answer of another message: look at what is between here and the gateway, such as a proxy",
+    _BORROWED: "got the answer of another message: look at what is between here and the gateway, such as a proxy",
     "unknown": "are in doubt: look at the connection and at campaign.reconcile()",
     "105": "went to numbers that the gateway calls invalid (105): look at the list",
     "114": "went to networks that are not served (114): look at the list",
@@ -64,7 +63,14 @@ class Brakes:
 
     def answered(self, state: str, code: str) -> None:
         """Note how one message was answered."""
-        self._latest.append(state if state == "unknown" and code != BORROWED else code)
+        self._latest.append(state if state == "unknown" else code)
+
+    def borrowed(self, messages: int) -> None:
+        """Note that some of the answers taken for accepted named messages that were answered before."""
+        for place in range(len(self._latest) - 1, -1, -1):
+            if messages and not self._latest[place]:
+                self._latest[place] = _BORROWED
+                messages -= 1
 
     def leaving(self, messages: int) -> None:
         """Note that messages leave."""

@@ -327,6 +327,8 @@ def execute(
         stopped = _run(service, name, campaign_id, messages, progress)
         if stopped:
             ledger.stop(campaign_id, stopped)
+        if messages:
+            ledger.origin.end()
     return _unless_stopped(Campaign(service, name, campaign_id), stopped)
 
 

@@ -1,7 +1,8 @@
 """Tells whether a ledger's file was put back from a copy, as far as files can tell.
 
-Beside each ledger lies a witness: which ledger it is, which file that was, and how many campaigns were started in it. A
-ledger that was put back has another file or fewer campaigns than its witness, one that was taken elsewhere has none.
+Beside each ledger lies a witness: which ledger it is, which file that was, and how often something was sent from it. A
+ledger that was put back is another file or was sent from less often than its witness says, one that was taken elsewhere
+has none.
 A disk that was put back as a whole shows none of this; see ``unrecorded.py`` for what holds then.
 """
 
@@ -33,18 +34,19 @@ class Witness(NamedTuple):
     """The id that it has in common with its copies."""
     inode: int
     """The file's number on its disk: a copy has another one. That of the disk is left out, it may change at a start."""
-    campaigns: int
+    runs: int
+    """How often a campaign was started in it or ended to send."""
 
     def fits(self, kept: Witness | None) -> bool:
         """Whether a ledger is the one that a witness was kept of, and lacks nothing that was started in it."""
-        return kept is not None and kept[:2] == self[:2] and kept.campaigns <= self.campaigns
+        return kept is not None and kept[:2] == self[:2] and kept.runs <= self.runs
 
 
 def read(ledger: Path) -> Witness | None:
     """Read the witness of a ledger; None if there is none that can be read."""
     try:
         kept = json.loads(_place(ledger).read_text(encoding="ascii"))
-        return Witness(str(kept["ledger"]), int(kept["inode"]), int(kept["campaigns"]))
+        return Witness(str(kept["ledger"]), int(kept["inode"]), int(kept["runs"]))
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
@@ -100,16 +102,14 @@ class Origin:
             self._newest_row = connection.execute(sa.select(sa.func.max(rows.c.id))).scalar() or 0
             now = self._witness(connection, path)
             copied_at = connection.execute(sa.select(identity.c.copied_at)).scalar_one()
-        if (
-            not now.campaigns and kept is not None
-        ):  # it was deleted, or its log was: what was in it has left all the same
+        if not now.runs and kept is not None:  # it was deleted, or its log was: what was in it has left all the same
             with self._store._writing() as connection:
                 connection.execute(sa.update(identity).values(id=kept.ledger))
             self.copied = True
-        elif now.campaigns and 0 < self._store.migrated_from < _WITNESSED:
+        elif now.runs and 0 < self._store.migrated_from < _WITNESSED:
             write(path, now)
         else:
-            self.copied = copied_at is not None or not (now.fits(kept) or not now.campaigns)
+            self.copied = copied_at is not None or not (now.fits(kept) or not now.runs)
 
     def __repr__(self) -> str:
         return f"<Origin{' of a copy' if self.copied else ''}>"
@@ -121,9 +121,15 @@ class Origin:
         return hmac.new(ledger.encode(), json.dumps([campaign, says]).encode(), hashlib.sha256).hexdigest()[:32]
 
     def count(self, connection: sa.Connection) -> None:
-        """Keep the witness of a ledger in which a campaign is being started."""
+        """Count that a campaign is being started in a ledger, or has ended to send, and let its witness know."""
+        connection.execute(sa.update(identity).values(runs=identity.c.runs + 1))
         if self._store.path is not None:
             write(self._store.path, self._witness(connection, self._store.path))
+
+    def end(self) -> None:
+        """Count that a campaign has ended to send."""
+        with self._store._writing() as connection:
+            self.count(connection)
 
     def left(self, intents: Sequence[Intent]) -> None:
         """Remember what was recorded last by this program."""
@@ -187,9 +193,8 @@ class Origin:
             return bool(connection.execute(sa.select(kept)).scalar())
 
     def _witness(self, connection: sa.Connection, path: Path) -> Witness:
-        ledger = connection.execute(sa.select(identity.c.id)).scalar_one()
-        started = connection.execute(sa.select(sa.func.count()).select_from(campaigns)).scalar_one()
-        return Witness(ledger, path.stat().st_ino, started)
+        ledger, runs = connection.execute(sa.select(identity.c.id, identity.c.runs)).one()
+        return Witness(ledger, path.stat().st_ino, runs)
 
 
 _WITNESSED = 3

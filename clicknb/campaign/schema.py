@@ -38,10 +38,10 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
     ),
     3: (
         "CREATE TABLE identity (id TEXT NOT NULL PRIMARY KEY, copied_at INTEGER, found_at INTEGER, "
-        "known_until INTEGER, newest_row INTEGER) STRICT",
+        "known_until INTEGER, newest_row INTEGER, runs INTEGER NOT NULL) STRICT",
         # the same in each copy of it, if it holds anything
-        "INSERT INTO identity (id) SELECT coalesce((SELECT id FROM campaigns ORDER BY started_at, id LIMIT 1), "
-        "lower(hex(randomblob(16))))",
+        "INSERT INTO identity (id, runs) SELECT coalesce((SELECT id FROM campaigns ORDER BY started_at, id LIMIT 1), "
+        "lower(hex(randomblob(16)))), (SELECT count(*) FROM campaigns)",
         "ALTER TABLE rows ADD COLUMN asked_at INTEGER",
         "ALTER TABLE attempts ADD COLUMN to_ask INTEGER NOT NULL DEFAULT 0 CHECK (to_ask BETWEEN 0 AND 1)",
         "UPDATE attempts SET to_ask = 1 WHERE state = 'returned' AND error_code IS NOT NULL",
@@ -103,11 +103,12 @@ identity = sa.Table(
     _time("found_at"),
     _time("known_until"),
     sa.Column("newest_row", sa.Integer),
+    sa.Column("runs", sa.Integer, nullable=False),
     sqlite_strict=True,
 )
 """One row: the id that a ledger has in common with its copies; when this file was copied from another one, if it was
 and has not been sent from since; when it was last found to be a copy by a program that sends, when the last attempt was
-made that it knew of then, and its newest row."""
+made that it knew of then, and its newest row; and how often a campaign was started in it or ended to send."""
 
 owners = sa.Table("owners", metadata, sa.Column("owner", sa.Text, primary_key=True), sqlite_strict=True)
 

@@ -19,7 +19,7 @@ from datetime import datetime
 from types import FrameType
 
 from clicknb.campaign.attempts import RELISTED
-from clicknb.campaign.brakes import BORROWED, Brakes
+from clicknb.campaign.brakes import Brakes
 from clicknb.campaign.gate import Gate
 from clicknb.campaign.matrix import Rule, judge
 from clicknb.campaign.requests import Batch, Flight, Returned, batches, by_request, known, parameters, read_sent
@@ -174,8 +174,7 @@ class Sender:
         self._settled(sum(outcome.state != "returned" for outcome in self._outcomes))
         for slot in {self._came_on[attempt] for attempt in written.borrowed & self._came_on.keys()}:
             exchange.drop(slot)  # it is out of step, and so would be all that follows
-        for _ in written.borrowed:
-            self._brakes.answered("unknown", BORROWED)
+        self._brakes.borrowed(len(written.borrowed))
         self._outcomes.clear()
         self._came_on.clear()
         if written.refused == RELISTED:

@@ -254,10 +254,7 @@ class Store:
             size = _size(connection)
             there = set(map(tuple, connection.exec_driver_sql(_ALL_COLUMNS)))
         if tables and self.path is not None:
-            place = _location(self.path, fixed=self.fixed)
-            self._examination = Examination(
-                partial(sqlite3.connect, place, timeout=PATIENCE, check_same_thread=False, uri=self.fixed), size
-            )
+            self._examination = Examination(partial(_connect, self.path, fixed=self.fixed), size)
             self._release.callback(self._examination.stop)
         if version < schema.SCHEMA_VERSION:
             self._bring_up_to_date()
@@ -273,7 +270,7 @@ class Store:
             application, version, tables = _head(connection)
             if not tables and not version and application in {0, schema.APPLICATION_ID}:
                 schema.metadata.create_all(connection)
-                connection.execute(sa.insert(schema.identity).values(id=secrets.token_hex(16)))
+                connection.execute(sa.insert(schema.identity).values(id=secrets.token_hex(16), runs=0))
                 connection.exec_driver_sql(f"PRAGMA application_id = {schema.APPLICATION_ID}")
             else:
                 if version < _UNIQUE_IDS:
@@ -348,11 +345,12 @@ def _size(connection: sa.Connection) -> int:
     return int(pages * page)
 
 
-def _location(path: Path, *, fixed: bool) -> str:
-    """Name the file; one that may only be read, and has no log of newer writes, as one that nobody changes."""
-    if not fixed:
-        return str(path)
-    return f"{path.resolve().as_uri()}?mode=ro{'' if _log(path) else '&immutable=1'}"
+def _connect(path: Path, *, fixed: bool) -> sqlite3.Connection:
+    """Open the file; one that may only be read, and has no log of newer writes, as one that nobody changes."""
+    place, uri = str(path), fixed
+    if fixed:
+        place = f"{path.resolve().as_uri()}?mode=ro{'' if _log(path) else '&immutable=1'}"
+    return sqlite3.connect(place, timeout=PATIENCE, isolation_level=None, check_same_thread=False, uri=uri)
 
 
 def _engine(path: Path | None, *, fixed: bool) -> sa.Engine:
@@ -362,12 +360,8 @@ def _engine(path: Path | None, *, fixed: bool) -> sa.Engine:
             "sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False}, hide_parameters=True
         )
     else:
-        engine = sa.create_engine(
-            sa.URL.create("sqlite", database=_location(path, fixed=fixed), query={"uri": "true"} if fixed else {}),
-            poolclass=QueuePool,
-            connect_args={"check_same_thread": False, "timeout": PATIENCE},
-            hide_parameters=True,
-        )
+        opened = partial(_connect, path, fixed=fixed)
+        engine = sa.create_engine("sqlite://", creator=opened, poolclass=QueuePool, hide_parameters=True)
 
     @sa.event.listens_for(engine, "connect")
     def _configure(connection: Any, _: object) -> None:

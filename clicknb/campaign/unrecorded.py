@@ -135,9 +135,10 @@ class Inquiry:
                 self._known[ids[name].row_id] = ids[name].turn + further, name, status
             asked = [one for name, one in ids.items() if name in answers and name not in known]
             further += 1
-            few = len(asked) <= self._service.concurrency
-            if further == TURNS or not (self._known or (few and further == 1)):
+            if further == TURNS:
                 break
+            if not self._known and (further > 1 or len(asked) > self._service.concurrency):
+                asked = [one for one in asked if one.turn > 1]  # what was sent again may have been so several times
 
     def _found(self, suspects: Sequence[Message]) -> Iterator[Found]:
         """Say of the messages that the gateway knows what came of them."""

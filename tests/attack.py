@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import random
 import sqlite3
@@ -9,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,6 +29,10 @@ Size = TypeVar("Size")
 HURRY = "CLICKNB_SOAK" not in os.environ
 NAME = "attacked"
 DENIED_LONG_ENOUGH = "5min"
+
+# A clean process each, but one that has imported everything already.
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["clicknb.testing", "clicknb.sandbox", "tests.attack", "phonenumbers"])
 
 
 def soak(short: Size, long: Size) -> Size:
@@ -73,6 +78,27 @@ def over_socket(url: Server | str, ledger: Path, **settings: Any) -> Iterator[cn
     with testing.account(url, ledger=ledger, **settings) as sms:
         sms._service = replace(sms._service, clock=SteppedClock(datetime.now(UTC)))
         yield sms
+
+
+@contextmanager
+def connected(
+    url: Server | str, ledger: Path, *, later: timedelta = timedelta(0), **settings: Any
+) -> Iterator[cn.Account]:
+    """Open an account as its user does, with ids as in real life, and a clock that steps from some time on."""
+    place = url if isinstance(url, str) else url.url
+    login = {"user": "sandbox", "password": "sandbox", "api_id": "1", "base_url": place}
+    with cn.connect(**login, ledger=ledger, **settings) as sms:
+        sms._service = replace(sms._service, clock=SteppedClock(datetime.now(UTC) + later))
+        yield sms
+
+
+def run(*processes: Any) -> list[int]:
+    """Run processes at the same time and tell their exit codes."""
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    return [process.exitcode for process in processes]
 
 
 class Meddler:

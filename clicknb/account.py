@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _ID = "[0-9A-Fa-f]{32}"
 _PREFIX = "[1-9][0-9]{0,14}"
+_COPY = "yes: before it sends, the gateway is asked what has left after it was made"
 
 
 class Account:
@@ -358,7 +359,12 @@ class Account:
     # the ledger
 
     def backup(self, path: str | Path) -> Path:
-        """Copy the ledger to a new file, also while messages are sent; returns its path."""
+        """Copy the ledger to a new file, also while messages are sent; returns its path.
+
+        A copy that is put in the ledger's place does not know what left after it was made. So before it sends anything,
+        the gateway is asked, a question for each row; it remembers for six days. Suppressions that came later have to
+        be entered again.
+        """
         return upkeep.backup(self._service.ledger, Path(path).expanduser())
 
     def export(self, directory: str | Path) -> list[Path]:
@@ -495,6 +501,7 @@ class Account:
         return [
             ("messages", "leave this machine and cost money" if self._service.live else "never leave this machine"),
             ("ledger", str(ledger) if ledger else "in memory, gone with this kernel"),
+            *([("copy", _COPY)] if self._service.ledger.origin.copied else []),
             ("campaigns", f"{len(self.campaigns()):,}"),
         ]
 

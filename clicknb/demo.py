@@ -134,7 +134,7 @@ def _account(url: str, ledger: Path) -> Account:
     """Connect as any program would, but keep the gateway's time."""
     sms = cn.connect(base_url=url, user="sandbox", password="sandbox", api_id="1", ledger=ledger)  # noqa: S106
     clock = RunningClock(SPEED, start=datetime.now(UTC))
-    service = replace(sms._service, clock=clock, mint=lambda _: CAMPAIGN_ID)
+    service = replace(sms._service, clock=clock, mint=lambda *_: CAMPAIGN_ID)
     return cn.Account(service, repr(sms).splitlines()[0])
 
 

@@ -1,4 +1,4 @@
-"""Every exception that clicknb raises, and its one warning.
+"""Every exception that clicknb raises, and its warnings.
 
 ::
 
@@ -18,7 +18,8 @@
     └── LedgerError                the ledger could not be read or written; nothing more was sent
 
     UserWarning
-    └── AlreadySent                the same message was sent before; nothing was sent, nothing is wrong
+    ├── AlreadySent                the same message was sent before; nothing was sent, nothing is wrong
+    └── LedgerWarning              the ledger did not say what had happened, as a copy that was put back does not
 
 Each message says what happened, what it means for the messages already sent, and what to do next. None holds a
 secret; numbers are masked and texts shortened.
@@ -120,3 +121,7 @@ class LedgerError(ClicknbError):
 
 class AlreadySent(UserWarning):
     """The same message was sent before, so the recorded row is returned and nothing was sent."""
+
+
+class LedgerWarning(UserWarning):
+    """The ledger did not say what had happened, as one that was put back from a copy does not; now it does."""

@@ -6,7 +6,6 @@ import hashlib
 import hmac
 import os
 import re
-import secrets
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
@@ -128,9 +127,9 @@ def _rehearse(plan: Plan, fault: str) -> Rehearsal:
     return testing.rehearse(plan, fault)
 
 
-def seeded(seed: int) -> Callable[[str], str]:
+def seeded(seed: int) -> Callable[[str, str], str]:
     """Make campaign ids from a seed and the campaign's name, so that a run against a fresh sandbox can be repeated."""
-    return lambda name: hmac.new(str(seed).encode(), name.encode(), hashlib.sha256).hexdigest()[:32]
+    return lambda name, _: hmac.new(str(seed).encode(), name.encode(), hashlib.sha256).hexdigest()[:32]
 
 
 def _kept(directory: Path, seed: int, credits: float | Decimal) -> tuple[Gateway, datetime | None]:
@@ -213,7 +212,7 @@ def connect(
         clock=RealClock(),
         connect=lambda connections: _exchange(url, connections),
         rehearse=_rehearse,
-        mint=lambda name: secrets.token_hex(16),
+        mint=book.origin.mint,
         live=live,
         rate=LIVE_RATE if rate is None and live else rate,
         concurrency=concurrency,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -146,6 +147,51 @@ def test_only_one_of_many_threads_gets_the_lock(tmp_path):
     for thread in threads:
         thread.join()
     assert set(most) == {1}
+
+
+def test_a_lock_left_by_another_machine_is_taken_over_by_a_human_only(tmp_path):
+    with lock.sending(tmp_path / "ledger.sqlite", "c0ffee"):
+        (file,) = tmp_path.iterdir()
+        said = file.read_text()
+    assert list(tmp_path.iterdir()) == []
+    file.write_text(said.replace(socket.gethostname(), "elsewhere"))
+    for _ in range(2):
+        with (
+            pytest.raises(CampaignError, match=r"process \d+ on elsewhere.*takeover=True"),
+            lock.sending(tmp_path / "ledger.sqlite", "c0ffee"),
+        ):
+            pass
+    with lock.sending(tmp_path / "ledger.sqlite", "c0ffee", takeover=True):
+        pass
+    with lock.sending(tmp_path / "ledger.sqlite", "c0ffee"):
+        pass
+
+
+@pytest.mark.parametrize("place", ["Dropbox/sms", "OneDrive - Company", "Google Drive/My Drive", "Sync/deep"])
+def test_a_folder_that_is_copied_to_other_machines_is_sent_from_only_if_a_human_says_so(place, tmp_path):
+    folder = tmp_path / place
+    folder.mkdir(parents=True)
+    if place == "Sync/deep":
+        (tmp_path / "Sync" / ".stfolder").mkdir()
+    with (
+        pytest.raises(CampaignError, match=r"copies to other machines.*takeover=True"),
+        lock.sending(folder / "ledger.sqlite", "c0ffee"),
+    ):
+        pass
+    with lock.sending(folder / "ledger.sqlite", "c0ffee", takeover=True):
+        pass
+
+
+def test_a_ledger_with_two_names_is_not_sent_from(tmp_path):
+    with cn.sandbox(tmp_path) as sms:
+        os.link(tmp_path / "ledger.sqlite", tmp_path / "same.sqlite")
+        with pytest.raises(CampaignError, match=r"2 names.*Delete"):
+            sms.plan(PEOPLE, to="to", text="Hi", name="x").send(progress=False)
+        with pytest.raises(CampaignError, match="2 names"):
+            sms.send("447700900123", "Hi")
+        (tmp_path / "same.sqlite").unlink()
+        campaign = sms.plan(PEOPLE, to="to", text="Hi", name="x").send(progress=False)
+        assert campaign.counts == {"accepted": len(PEOPLE)}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks /proc/mounts")

@@ -43,7 +43,7 @@ def test_the_table_agrees_with_what_the_raw_commands_say(code):
         (b"", 204, Rule("unknown")),
         (b"", 302, Rule("unknown")),
         (b"", 404, Rule("unknown")),
-        (b"", 429, Rule("returned", "pause")),
+        (b"", 429, Rule("returned", "pause", ask=True)),
         (b"ERR: 105, Invalid Destination Address", 502, Rule("unknown")),
     ],
 )
@@ -61,3 +61,8 @@ def test_nothing_that_may_have_been_accepted_is_sent_again_by_the_program():
     returned = {name for name, rule in MATRIX.items() if rule.state == "returned"}
     refusals = {f"error {code}" for code in ("001", "002", "003", "004", "007", "108", "130", "301")}
     assert returned == refusals | {"http 429", "not sent"}
+
+
+def test_what_came_back_by_an_answer_is_asked_about_before_it_leaves_again_and_nothing_else():
+    asked = {name for name, rule in MATRIX.items() if rule.ask}
+    assert asked == {name for name, rule in MATRIX.items() if rule.state == "returned"} - {"not sent"}

@@ -16,7 +16,7 @@ import pandas as pd
 
 from clicknb import checks, display
 from clicknb.analysis import figures, report, residuals, summary
-from clicknb.campaign import record, track
+from clicknb.campaign import record, track, unrecorded
 from clicknb.campaign.brakes import Brakes
 from clicknb.campaign.gate import Gate, Rules
 from clicknb.campaign.schema import Message
@@ -325,11 +325,14 @@ def _run(service: Service, name: str, campaign_id: str, messages: list[Message],
         messages = [message for message in messages if message.to in service.allow]
     settings = service.ledger.campaign(campaign_id)
     together = LIST_SIZE if settings["mode"] == "list" else 1
+    suspects = len(service.ledger.origin.unproven(messages))
+    with _bar(suspects, f"{name}: sent before?", progress) as bar:
+        messages, unanswered = unrecorded.find(service, campaign_id, messages, together=together, seen=bar.update)
     with _bar(len(messages), name, progress) as bar:
         brakes = _brakes(service, campaign_id, settings["budget"])
         sender = Sender(service, campaign_id, brakes, Gate(service.ledger, Rules.read(settings["rules"])), bar.update)
         try:
-            sender.run(messages, together=together)
+            sender.run(messages, together=together, returned=service.ledger.returned(campaign_id))
         except KeyboardInterrupt:
             service.ledger.stop(campaign_id, sender.stopped)
             raise
@@ -337,7 +340,7 @@ def _run(service: Service, name: str, campaign_id: str, messages: list[Message],
         brakes.spent()
     except ClicknbError as error:
         logger.warning("What campaign %r has spent could not be asked at its end: %s", name, error)
-    return sender.stopped
+    return sender.stopped or unanswered
 
 
 def _brakes(service: Service, campaign_id: str, budget: int | None) -> Brakes:

@@ -8,19 +8,23 @@ over.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
 from itertools import repeat
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from clicknb.campaign import schema
+from clicknb.campaign.copies import Origin
+from clicknb.campaign.lock import refuse_second_name
 from clicknb.campaign.schema import (
     Attempt,
     Event,
@@ -37,9 +41,26 @@ from clicknb.campaign.schema import (
     prices,
     rows,
 )
-from clicknb.campaign.store import Conflict, Store
+from clicknb.campaign.store import RESTORE, Conflict, Store
 from clicknb.errors import CampaignError, LedgerError
 from clicknb.gateway.codes import FINAL
+
+
+class Written(NamedTuple):
+    """What became of outcomes and intents that were to be recorded.
+
+    Attributes
+    ----------
+    refused
+        Empty if the intents are recorded. Else why they are not, so that nothing may leave: the campaign was stopped,
+        another sender has taken one of the rows, or ``RELISTED``. The outcomes are recorded in any case.
+    borrowed
+        The attempts, by row and number, whose answer named a message that was answered before: they are in doubt.
+    """
+
+    refused: str = ""
+    borrowed: frozenset[tuple[int, int]] = frozenset()
+
 
 RELISTED = "the list of suppressed numbers has changed"
 """Why nothing may leave before that list has been read again."""
@@ -68,6 +89,7 @@ class Ledger(Store):
     def __init__(self, path: Path | None = None, *, owner: str = "") -> None:
         super().__init__(path)
         try:
+            self.origin = Origin(self)
             self._belong_to(owner)
         except LedgerError:
             self.close()
@@ -116,9 +138,12 @@ class Ledger(Store):
         """Record a campaign, or the new mode, budget and rules of one of this name; returns the id that it has."""
         changed = {name: campaign[name] for name in ("mode", "budget", "rules")}
         statement = insert(campaigns).values(campaign).on_conflict_do_update(index_elements=["name"], set_=changed)
+        query = sa.select(campaigns.c.id).where(campaigns.c.name == campaign["name"])
         with self._writing() as connection:
+            new = connection.execute(query).scalar() is None
             connection.execute(statement)
-            query = sa.select(campaigns.c.id).where(campaigns.c.name == campaign["name"])
+            if new:
+                self.origin.count(connection)
             campaign_id: str = connection.execute(query).scalar_one()
             return campaign_id
 
@@ -202,8 +227,7 @@ class Ledger(Store):
         if broken:
             message = (
                 f"The ledger {self.path or 'in memory'} is damaged: {broken:,} of {len(found):,} messages are not as "
-                "they were planned. None was sent now. Move it away and restore a backup; without one, keep the file "
-                "and start a new ledger."
+                f"they were planned. None was sent now. {RESTORE}"
             )
             raise LedgerError(message)
         return found
@@ -248,6 +272,8 @@ class Ledger(Store):
         same = [rows.c[name] == row[name] for name in ("to", "text", "sender")]
         tried = sa.and_(~schema.STATE.element.in_(["rejected", "absent"]), attempts.c.submitted_at >= micro(since))
         counts = schema.STATE.element == "planned" if again else sa.or_(schema.STATE.element == "planned", tried)
+        if self.path is not None:
+            refuse_second_name(self.path)
         query = (
             sa.select(rows.c.id, schema.STATE)
             .select_from(schema.with_telling_attempt())
@@ -255,11 +281,11 @@ class Ledger(Store):
             .order_by(schema.STATE.element == "planned", rows.c.id.desc())
             .limit(1)
         )
-        mine = sa.and_(rows.c.campaign_id == campaign_id, rows.c.to == row["to"])
+        mine = rows.c.campaign_id == campaign_id, *same
         with self._writing() as connection:
             if found := connection.execute(query).one_or_none():
                 return found.id, found.state
-            number = str(connection.execute(sa.select(sa.func.count()).where(mine)).scalar_one() + 1)
+            number = _content(row, connection.execute(sa.select(sa.func.count()).where(*mine)).scalar_one() + 1)
             purged = connection.execute(sa.select(campaigns.c.purged_at).where(campaigns.c.id == campaign_id)).scalar()
             if purged:  # what is forgotten is not counted, but its client message id must not come again
                 number = f"{purged}.{connection.execute(sa.select(sa.func.max(rows.c.id))).scalar() or 0}"
@@ -271,38 +297,91 @@ class Ledger(Store):
 
     def record(
         self, campaign_id: str, outcomes: Sequence[Outcome], intents: Sequence[Intent], generation: int = 0
-    ) -> str:
+    ) -> Written:
         """Commit what came back and what leaves next, in one transaction.
 
         Parameters
         ----------
         generation
             The state of the list of suppressed numbers that the intents were checked against.
+        """
+        if not outcomes and not intents:
+            return Written()
+        with suppress(Conflict):
+            return Written(self._record(campaign_id, outcomes, intents, generation))
+        honest, borrowed = self._without_borrowed(outcomes)
+        with suppress(Conflict):
+            return Written(self._record(campaign_id, honest, intents, generation), borrowed)
+        self._record(campaign_id, honest, [], generation)
+        return Written("another program is sending this campaign at this moment", borrowed)
+
+    def _record(self, campaign_id: str, outcomes: Sequence[Outcome], intents: Sequence[Intent], generation: int) -> str:
+        """Write all, or the outcomes alone if nothing may leave; returns why."""
+        with self._writing_bulk() as cursor:
+            cursor.executemany(schema.SETTLE, list(map(schema.settled, outcomes)))
+            if not intents:
+                return ""
+            known = cursor.execute(schema.STOPPED, (campaign_id,)).fetchone()
+            stopped, latest = known or ("the ledger lost the campaign", 0)
+            if stopped or latest != generation:
+                return str(stopped or RELISTED)
+            cursor.executemany(schema.OPEN, intents)
+        self.origin.left(intents)
+        return ""
+
+    def recover(
+        self, campaign_id: str, found: Sequence[tuple[Intent, Outcome]]
+    ) -> tuple[int, frozenset[tuple[int, int]]]:
+        """Record attempts that another copy of the ledger made, with what came of them.
 
         Returns
         -------
-        str
-            Empty if the intents are recorded. Else why they are not, so that nothing may leave: the campaign was
-            stopped, another sender has taken one of the rows, or ``RELISTED``. The outcomes are recorded in any case.
+        tuple
+            How many were not on record, and the ``borrowed`` ones as in ``Written``.
         """
-        if not outcomes and not intents:
-            return ""
-        settled = list(map(schema.settled, outcomes))
-        try:
-            with self._writing_bulk() as cursor:
-                cursor.executemany(schema.SETTLE, settled)
-                if not intents:
-                    return ""
-                known = cursor.execute(schema.STOPPED, (campaign_id,)).fetchone()
-                stopped, latest = known or ("the ledger lost the campaign", 0)
-                if stopped or latest != generation:
-                    return str(stopped or RELISTED)
-                cursor.executemany(schema.OPEN, intents)
-        except Conflict:
-            with self._writing_bulk() as cursor:
-                cursor.executemany(schema.SETTLE, settled)
-            return "another program is sending this campaign at this moment"
-        return ""
+        with self._writing_bulk() as cursor:
+            new = cursor.executemany(schema.RECOVER, [intent for intent, _ in found]).rowcount
+        return new, self.record(campaign_id, [outcome for _, outcome in found], []).borrowed
+
+    def returned(self, campaign_id: str) -> dict[int, str]:
+        """List the rows whose last attempt has to be asked about before they leave again: row to client message id."""
+        query = (
+            sa.select(attempts.c.row_id, attempts.c.climsgid)
+            .join(rows, rows.c.id == attempts.c.row_id)
+            .where(rows.c.campaign_id == campaign_id, attempts.c.to_ask == sa.literal_column("1"))
+            .order_by(attempts.c.row_id, attempts.c.attempt)
+        )
+        with self._reading() as connection:
+            return {row.row_id: row.climsgid for row in connection.execute(query)}
+
+    def note_denied(self, messages: Iterable[Message]) -> None:
+        """Record that the gateway does not know the last attempts of some messages, which came back."""
+        change = sa.update(attempts).where(
+            attempts.c.row_id == sa.bindparam("row"), attempts.c.attempt == sa.bindparam("number")
+        )
+        asked = [{"row": message.row_id, "number": message.attempt} for message in messages]
+        if asked:
+            with self._writing() as connection:
+                connection.execute(change.values(to_ask=0), asked)
+
+    def _without_borrowed(self, outcomes: Sequence[Outcome]) -> tuple[list[Outcome], frozenset[tuple[int, int]]]:
+        """Put in doubt whose answer names a message that was answered before, in the ledger or among these."""
+        owners: dict[str, tuple[int, int]] = {}
+        ids = [outcome.apimsgid for outcome in outcomes if outcome.apimsgid]
+        query = sa.select(attempts.c.apimsgid, attempts.c.row_id, attempts.c.attempt)
+        with self._reading() as connection:
+            for piece in _pieces(ids):
+                found = connection.execute(query.where(attempts.c.apimsgid.in_(piece)))
+                owners.update({row.apimsgid: (row.row_id, row.attempt) for row in found})
+        honest, borrowed = [], set()
+        for outcome in outcomes:
+            place = outcome.row_id, outcome.attempt
+            if outcome.apimsgid and owners.setdefault(outcome.apimsgid, place) != place:
+                borrowed.add(place)
+                honest.append(outcome._replace(state="unknown", apimsgid="", error=schema.BORROWED))
+            else:
+                honest.append(outcome)
+        return honest, frozenset(borrowed)
 
     def open(self, campaign_id: str) -> list[Attempt]:
         """List the accepted messages whose status may still change."""
@@ -331,6 +410,18 @@ class Ledger(Store):
             found = connection.execute(query).all()
         return [Attempt(*row[:4], submitted_at=moment(row[4]), status=row[5]) for row in found]
 
+    def shared(self, campaign_id: str) -> set[str]:
+        """List the client message ids that several messages of a campaign have in common, sent in one request."""
+        query = (
+            sa.select(attempts.c.climsgid)
+            .join(rows, rows.c.id == attempts.c.row_id)
+            .where(rows.c.campaign_id == campaign_id)
+            .group_by(attempts.c.climsgid)
+            .having(sa.func.count() > 1)
+        )
+        with self._reading() as connection:
+            return set(connection.execute(query).scalars())
+
     def denials(self, campaign_id: str) -> dict[tuple[int, int], list[datetime]]:
         """List when the gateway said that it does not know an attempt, oldest first, by row and attempt."""
         query = (
@@ -349,8 +440,8 @@ class Ledger(Store):
         """Read what was sent under some of the gateway's ids, as it is stored; in no particular order."""
         columns = (attempts.c.apimsgid, attempts.c.climsgid, rows.c.to, rows.c.parts, rows.c.estimated)
         query = sa.select(*columns).join(rows, rows.c.id == attempts.c.row_id)
-        pieces = [ids[start : start + _MOST_PARAMETERS] for start in range(0, len(ids), _MOST_PARAMETERS)]
-        return pd.concat([self._frame(query.where(attempts.c.apimsgid.in_(piece))) for piece in pieces or [[]]])
+        pieces = _pieces(ids) or [[]]
+        return pd.concat([self._frame(query.where(attempts.c.apimsgid.in_(piece))) for piece in pieces])
 
     def attempts(self) -> list[dict[str, Any]]:
         """Read every attempt of every campaign with its row's number and text."""
@@ -382,10 +473,16 @@ class Ledger(Store):
             connection.execute(schema.CHECKED, [schema.checked(event) for event in seen])
 
     def events(self, campaign_id: str, *, only: int | None = None) -> pd.DataFrame:
-        """Read every status seen, oldest first, with the row's ordinal and label, as it is stored."""
+        """Read every status seen, oldest first, with the row's ordinal and label, as it is stored.
+
+        It is the attempt's ``own`` if it was seen under the id that the attempt has.
+        """
+        mine = sa.and_(events.c.row_id == attempts.c.row_id, events.c.attempt == attempts.c.attempt)
+        own = sa.func.coalesce(events.c.apimsgid == attempts.c.apimsgid, sa.false()).label("own")
         query = (
-            sa.select(events, rows.c.ordinal, rows.c.label)
+            sa.select(events, rows.c.ordinal, rows.c.label, own)
             .join(rows, rows.c.id == events.c.row_id)
+            .outerjoin(attempts, mine)
             .where(rows.c.campaign_id == campaign_id, _one(only))
             .order_by(events.c.at, events.c.id)
         )
@@ -433,6 +530,12 @@ class Ledger(Store):
             raise LedgerError(message)
 
 
+def _content(row: Mapping[str, Any], occurrence: int) -> str:
+    """Write which message to a number this is, the same in each copy of the ledger: by what it says and how often."""
+    says = hashlib.sha256(repr((row["text"], row["sender"])).encode()).hexdigest()[:8]
+    return f"{says}.{occurrence}"
+
+
 def _refuse_if_purged(connection: sa.Connection, campaign_id: str) -> None:
     """Refuse new rows where it is forgotten who has had a message."""
     at = connection.execute(sa.select(campaigns.c.purged_at).where(campaigns.c.id == campaign_id)).scalar()
@@ -447,7 +550,13 @@ def _refuse_if_purged(connection: sa.Connection, campaign_id: str) -> None:
 def _seen(*conditions: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
     """Whether an event of this attempt fulfils the conditions."""
     mine = (events.c.row_id == attempts.c.row_id, events.c.attempt == attempts.c.attempt)
-    return sa.exists().where(*mine, *conditions).correlate(attempts)
+    same = events.c.apimsgid == attempts.c.apimsgid
+    return sa.exists().where(*mine, same, *conditions).correlate(attempts)
+
+
+def _pieces(ids: Sequence[str]) -> list[Sequence[str]]:
+    """Cut a list so that each piece fits into one question."""
+    return [ids[start : start + _MOST_PARAMETERS] for start in range(0, len(ids), _MOST_PARAMETERS)]
 
 
 def _one(row_id: int | None) -> sa.ColumnElement[bool]:

@@ -42,6 +42,23 @@ _MOUNTS = Path("/proc/mounts")
 _SHARED = {"9p", "afs", "cifs", "fuse.rclone", "fuse.s3fs", "fuse.sshfs", "nfs", "nfs4", "smb3", "smbfs"}
 """File systems on which a lock may not be seen from another machine."""
 
+_SYNCHRONISED = {
+    ".dropbox": "Dropbox",
+    ".nextcloudsync.log": "Nextcloud",
+    ".owncloudsync.log": "ownCloud",
+    ".stfolder": "Syncthing",
+    "dropbox": "Dropbox",
+    "google drive": "Google Drive",
+    "googledrive": "Google Drive",
+    "icloud drive": "iCloud Drive",
+    "mobile documents": "iCloud Drive",
+    "my drive": "Google Drive",
+    "nextcloud": "Nextcloud",
+    "onedrive": "OneDrive",
+    "owncloud": "ownCloud",
+}
+"""What a folder is called, or holds, that a program copies to other machines: to which a lock is an ordinary file."""
+
 _OCTAL = re.compile(r"\\([0-7]{3})")
 """How a space is written in the name of a mount."""
 
@@ -105,17 +122,22 @@ def sending(ledger: Path | Hashable, campaign_id: str, *, takeover: bool = False
 
 @contextmanager
 def _file_lock(ledger: Path, campaign_id: str, me: _Holder, takeover: bool) -> Iterator[None]:
-    if (shared := _shared_file_system(ledger.parent)) and not takeover:
-        reason = f"is on a file system ({shared}) that other machines may write to as well"
+    refuse_second_name(ledger)
+    if not takeover and (reason := _shared_with_others(ledger.parent)):
         raise _uncertain(reason)
     name = hashlib.sha256(campaign_id.encode()).hexdigest()[:16]
     path = ledger.with_name(f"{ledger.name}-{name}.lock")
     file = _locked(path, takeover)
+    if (left := _read(file)) and left.host != me.host and not takeover:
+        os.close(file)
+        reason = f"was last sent from by {left}, which is another machine and has not noted that it ended"
+        raise _uncertain(reason)
     try:
         os.ftruncate(file, 0)
         os.lseek(file, 0, os.SEEK_SET)
         os.write(file, json.dumps(asdict(me)).encode())
         yield
+        os.ftruncate(file, 0)  # where it stays, it says that nobody sends
     finally:
         if sys.platform != "win32" and _is_at(file, path):  # Windows deletes no open file, so there it stays
             with contextlib.suppress(OSError):
@@ -192,6 +214,33 @@ def _uncertain(reason: str) -> CampaignError:
         "sent. Keep the ledger on a disk of this machine (ledger=...). Or make sure that no other program sends this "
         "campaign, and pass takeover=True."
     )
+
+
+def refuse_second_name(ledger: Path) -> None:
+    """Refuse a file that has another name (a hard link): by that, it would have another lock and another log."""
+    try:
+        names = ledger.stat().st_nlink
+    except OSError:  # whoever opens the ledger says so
+        return
+    if names > 1:
+        message = (
+            f"Nothing was sent: the file of the ledger {ledger} has {names} names (hard links), so nobody can tell "
+            "whether the same campaign is being sent by another of them. What was sent is on record. Delete the other "
+            "names (find -samefile finds them), then call this again."
+        )
+        raise CampaignError(message)
+
+
+def _shared_with_others(directory: Path) -> str:
+    """Say why other machines may have a folder as well, to which a lock here says nothing; empty if none may."""
+    if kind := _shared_file_system(directory):
+        return f"is on a file system ({kind}) that other machines may write to as well"
+    for folder in (directory, *directory.parents):
+        found = folder.name.lower().partition(" - ")[0]  # "OneDrive - Company"
+        marks = [found, *(mark for mark in _SYNCHRONISED if mark.startswith(".") and (folder / mark).exists())]
+        if names := [_SYNCHRONISED[mark] for mark in marks if mark in _SYNCHRONISED]:
+            return f"is in a folder that {names[0]} copies to other machines"
+    return ""
 
 
 def _shared_file_system(directory: Path) -> str:

@@ -18,14 +18,26 @@ Then = Literal["go on", "renew", "pause", "stop"]
 
 
 class Rule(NamedTuple):
-    """State of the attempt, and what the sender does next. ``returned``: the message is planned again."""
+    """What an answer means.
+
+    Attributes
+    ----------
+    state
+        State of the attempt. ``returned``: the message is planned again.
+    then
+        What the sender does next.
+    ask
+        Whether the gateway is asked about this attempt before the message leaves again: its answer says that nothing
+        was accepted, but something on the way may have written that answer after the gateway had accepted.
+    """
 
     state: Literal["accepted", "rejected", "returned", "unknown"]
     then: Then = "go on"
+    ask: bool = False
 
 
 _REJECTED, _UNKNOWN = Rule("rejected"), Rule("unknown")
-_REFUSED_ACCOUNT, _BUSY = Rule("returned", "stop"), Rule("returned", "pause")
+_REFUSED_ACCOUNT = Rule("returned", "stop", ask=True)
 
 MATRIX: dict[str, Rule] = {
     "accepted": Rule("accepted"),
@@ -38,7 +50,7 @@ MATRIX: dict[str, Rule] = {
     "error 130": _REFUSED_ACCOUNT,
     "error 301": _REFUSED_ACCOUNT,
     # the session ended: nothing was accepted
-    "error 003": Rule("returned", "renew"),
+    "error 003": Rule("returned", "renew", ask=True),
     # the gateway refuses this message
     "error 105": _REJECTED,
     "error 106": _REJECTED,
@@ -69,7 +81,7 @@ MATRIX: dict[str, Rule] = {
     "error 901": _UNKNOWN,
     "error not listed": _UNKNOWN,
     # HTTP: only an explicit throttle says that nothing was accepted
-    "http 429": _BUSY,
+    "http 429": Rule("returned", "pause", ask=True),
     "http 1xx": _UNKNOWN,
     "http 2xx": _UNKNOWN,
     "http 3xx": _UNKNOWN,
@@ -78,7 +90,7 @@ MATRIX: dict[str, Rule] = {
     "reply empty": _UNKNOWN,
     "reply unreadable": _UNKNOWN,
     # no reply: what matters is whether the first byte can have left
-    "not sent": _BUSY,
+    "not sent": Rule("returned", "pause"),
     "no reply": _UNKNOWN,
 }
 

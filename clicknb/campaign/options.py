@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -93,6 +94,11 @@ class Options:
     def rules(self) -> Rules:
         """What is observed when it is sent."""
         return Rules(self.hours, self.outside)
+
+    @property
+    def says(self) -> str:
+        """What is said to everybody, before columns are filled in: with the name it makes a campaign."""
+        return json.dumps([self.text, dict(self.variants)])
 
     def confirmed(self) -> dict[str, Any]:
         """Write what a plan's token covers besides its rows; prices are looked at again when it is sent."""

@@ -338,7 +338,7 @@ class Plan:
         budget = self.options.budget
         return self._service.ledger.start(
             {
-                "id": self._service.mint(self.name),
+                "id": self._service.mint(self.name, self.options.says),
                 "name": self.name,
                 "started_at": micro(self._service.clock.now()),
                 "index_names": record.label(tuple(self._frame.index.names)),

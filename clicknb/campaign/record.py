@@ -97,7 +97,7 @@ def _settled(seen: pd.DataFrame) -> pd.DataFrame:
     """
     by = ["row_id", "attempt"]
     columns = [*by, "status", "settled_at", "charge"]
-    seen = seen[seen["apimsgid"] != ""]  # without the denials of messages in doubt
+    seen = seen[seen["own"] == 1]  # without the denials of messages in doubt
     if seen.empty:
         return pd.DataFrame(columns=columns)
     seen = seen.assign(progress=seen["status"].map(codes.PROGRESS).fillna(-1))

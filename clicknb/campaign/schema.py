@@ -25,10 +25,13 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST = 253_402_300_799_999_999  # the end of the year 9999
 _MOST_MONEY = 10**15  # a thousand million credits
 
+BORROWED = "the answer named a message that was answered before"
+"""Why a message is in doubt although the gateway gave an id: an id belongs to one message."""
+
 APPLICATION_ID = 0x636C6B6E
 """What makes an SQLite file a ledger: "clkn"."""
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 MIGRATIONS: dict[int, tuple[str, ...]] = {
     2: (
@@ -38,16 +41,30 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
         'CREATE TABLE suppressions (id INTEGER NOT NULL PRIMARY KEY, "to" TEXT NOT NULL, sender TEXT NOT NULL, '
         "source TEXT NOT NULL, at INTEGER NOT NULL, lifted INTEGER NOT NULL) STRICT",
     ),
+    3: (
+        "CREATE TABLE identity (id TEXT NOT NULL PRIMARY KEY, copied_at INTEGER, found_at INTEGER) STRICT",
+        "INSERT INTO identity (id) VALUES (lower(hex(randomblob(16))))",
+        "ALTER TABLE attempts ADD COLUMN to_ask INTEGER NOT NULL DEFAULT 0 CHECK (to_ask BETWEEN 0 AND 1)",
+        "UPDATE attempts SET to_ask = 1 WHERE state = 'returned' AND error_code IS NOT NULL",
+        "CREATE INDEX ix_attempts_to_ask ON attempts (row_id) WHERE to_ask = 1",
+        # the same id twice: what was answered first keeps it
+        f"UPDATE attempts AS later SET state = 'unknown', apimsgid = NULL, error = '{BORROWED}' "  # noqa: S608
+        "WHERE apimsgid IS NOT NULL AND EXISTS (SELECT 1 FROM attempts AS first WHERE first.apimsgid = later.apimsgid "
+        "AND (coalesce(first.answered_at, 0), first.row_id, first.attempt) < "
+        "(coalesce(later.answered_at, 0), later.row_id, later.attempt))",
+        "DROP INDEX ix_attempts_apimsgid",
+        "CREATE UNIQUE INDEX ix_attempts_apimsgid ON attempts (apimsgid) WHERE apimsgid IS NOT NULL",
+    ),
 }
 """The statements that lead to each version from the one before."""
 
 metadata = sa.MetaData()
 
 
-def _number(name: str, least: int, most: int, *, nullable: bool = True) -> sa.Column[int]:
+def _number(name: str, least: int, most: int, **settings: Any) -> sa.Column[int]:
     """Make a column of whole numbers; its constraint lets SQLite find a damaged value."""
     within = sa.CheckConstraint(f'"{name}" BETWEEN {least} AND {most}')
-    return sa.Column(name, sa.Integer, within, nullable=nullable)
+    return sa.Column(name, sa.Integer, within, **settings)
 
 
 def _time(name: str, *, nullable: bool = True) -> sa.Column[int]:
@@ -75,6 +92,17 @@ campaigns = sa.Table(
     sa.Column("rules", sa.Text, nullable=False, server_default="{}"),
     sqlite_strict=True,
 )
+
+identity = sa.Table(
+    "identity",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    _time("copied_at"),
+    _time("found_at"),
+    sqlite_strict=True,
+)
+"""One row: the id that a ledger has in common with its copies, when this file was copied from another one, if it was
+and has not been sent from since, and when it was last found to be a copy by a program that sends."""
 
 owners = sa.Table("owners", metadata, sa.Column("owner", sa.Text, primary_key=True), sqlite_strict=True)
 
@@ -116,11 +144,13 @@ attempts = sa.Table(
     sa.Column("error", sa.Text),
     _time("checked_at"),
     sa.Column("decision", sa.Text),
+    _number("to_ask", 0, 1, nullable=False, server_default="0"),
     sqlite_strict=True,
     sqlite_with_rowid=False,
 )
 
-sa.Index("ix_attempts_apimsgid", attempts.c.apimsgid, sqlite_where=attempts.c.apimsgid.is_not(None))
+sa.Index("ix_attempts_apimsgid", attempts.c.apimsgid, unique=True, sqlite_where=attempts.c.apimsgid.is_not(None))
+sa.Index("ix_attempts_to_ask", attempts.c.row_id, sqlite_where=attempts.c.to_ask == sa.literal_column("1"))
 
 events = sa.Table(
     "events",
@@ -206,8 +236,9 @@ class Intent(NamedTuple):
 class Outcome(NamedTuple):
     """What one attempt came to.
 
-    ``state`` is ``accepted``, ``rejected``, ``unknown``, ``absent``, or ``returned``: provably not accepted, so the row
-    is planned again.
+    ``state`` is ``accepted``, ``rejected``, ``unknown``, ``absent``, or ``returned``: not accepted by all that the
+    answer says, so the row is planned again. ``to_ask``: before it leaves again, the gateway is asked about this
+    attempt.
     """
 
     row_id: int
@@ -217,6 +248,7 @@ class Outcome(NamedTuple):
     apimsgid: str = ""
     error_code: str = ""
     error: str = ""
+    to_ask: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,6 +400,9 @@ _opened = _parameters(*Intent._fields) | {"state": sa.literal_column("'sending'"
 OPEN = _positional(sa.insert(attempts).values(_opened), *Intent._fields)
 """Records an attempt that is about to be made: takes an ``Intent``."""
 
+RECOVER = _positional(insert(attempts).values(_opened).on_conflict_do_nothing(), *Intent._fields)
+"""Records an attempt that was made elsewhere, unless it is on record by now."""
+
 _latest = sa.select(sa.func.coalesce(sa.func.max(suppressions.c.id), sa.literal_column("0"))).scalar_subquery()
 
 STOPPED = _positional(
@@ -382,6 +417,7 @@ SETTLE = _positional(
         sa.or_(
             attempts.c.state == sa.literal_column("'sending'"),
             attempts.c.state == sa.literal_column("'unknown'"),
+            attempts.c.to_ask == sa.literal_column("1"),
             sa.bindparam("new_state") == sa.literal_column("'accepted'"),  # however late: the gateway has it
         )
     )
@@ -391,15 +427,16 @@ SETTLE = _positional(
         apimsgid=sa.bindparam("id"),
         error_code=sa.bindparam("code"),
         error=sa.bindparam("reason"),
+        to_ask=sa.bindparam("ask"),
     ),
-    *("row", "number", "new_state", "at", "id", "code", "reason"),
+    *("row", "number", "new_state", "at", "id", "code", "reason", "ask"),
 )
 
 
 def settled(outcome: Outcome) -> tuple[Any, ...]:
     """Write an outcome as the parameters of ``SETTLE``."""
-    row_id, attempt, state, at, apimsgid, code, error = outcome
-    return row_id, attempt, state, micro(at), apimsgid or None, code or None, error or None
+    row_id, attempt, state, at, apimsgid, code, error, to_ask = outcome
+    return row_id, attempt, state, micro(at), apimsgid or None, code or None, error or None, int(to_ask)
 
 
 def noted(event: Event) -> dict[str, Any]:

@@ -14,11 +14,12 @@ import random
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from types import FrameType
+from typing import NamedTuple
 
 from clicknb.campaign.brakes import Brakes
 from clicknb.campaign.gate import Gate
@@ -26,8 +27,9 @@ from clicknb.campaign.ledger import RELISTED
 from clicknb.campaign.matrix import Rule, judge
 from clicknb.campaign.schema import Intent, Message, Outcome, climsgid, micro
 from clicknb.campaign.service import Service
+from clicknb.campaign.track import IN_A_LIST, look_up
 from clicknb.charset import ucs2
-from clicknb.errors import ClicknbError, NotSent, TransportError
+from clicknb.errors import AccountError, ClicknbError, NotSent, TransportError
 from clicknb.gateway import codes, wire
 from clicknb.gateway.limits import Pace
 from clicknb.gateway.parameters import encode
@@ -49,8 +51,17 @@ MESSAGES_AT_ONCE = 1000
 """How much leaves after one commit: so these requests travel while the next ones are recorded, and their answers do
 not all come at the same moment."""
 
+_NONE: Mapping[int, str] = {}
+
 Batch = tuple[Message, ...]
 """Messages that share a request: one in the mode "each", up to 300 of the same text in the mode "list"."""
+
+
+class _Returned(NamedTuple):
+    """Messages whose request came back: the gateway is asked about it before they leave again."""
+
+    climsgid: str
+    messages: Batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +152,10 @@ class Sender:
         self._pace = Pace(service.rate)
         self._queue: deque[Batch] = deque()
         self._held: list[tuple[datetime | None, Batch]] = []
+        self._returned: list[_Returned] = []
         self._flying: dict[int, _Flight] = {}
         self._outcomes: list[Outcome] = []
+        self._came_on: dict[tuple[int, int], int] = {}
         self._expired: set[str] = set()
         self._setbacks = 0
         self._pause: float | None = None
@@ -150,7 +163,7 @@ class Sender:
         self._interrupted = False
         self.stopped = ""
 
-    def run(self, messages: Sequence[Message], *, together: int = 1) -> None:
+    def run(self, messages: Sequence[Message], *, together: int = 1, returned: Mapping[int, str] = _NONE) -> None:
         """Send until nothing is left, or until ``stopped`` says why not.
 
         Parameters
@@ -159,6 +172,9 @@ class Sender:
             What to send.
         together
             How many messages of the same text may share a request.
+        returned
+            Which of them the gateway is asked about before they leave again, because their last attempt came back:
+            row to client message id.
 
         Raises
         ------
@@ -167,15 +183,18 @@ class Sender:
         LedgerError
             The ledger could not be written; nothing was sent after that.
         """
-        self._queue.extend(batches(self._gate.admitted(messages), together, self._gate.place))
-        connections = max(1, min(self._service.concurrency, len(self._queue)))
+        admitted = self._gate.admitted(messages)
+        self._returned = _by_request(admitted, returned)
+        fresh = (message for message in admitted if message.row_id not in returned)
+        self._queue.extend(batches(fresh, together, self._gate.place))
+        connections = max(1, min(self._service.concurrency, len(self._queue) + len(self._returned)))
         exchange = self._service.connect(connections)
         try:
             with _interrupts(self._interrupt):
                 self._work(exchange, list(range(exchange.connections)))
         finally:
             try:
-                self._leave_in_doubt()
+                self._leave_in_doubt(exchange)
             finally:
                 exchange.close()
         if self._interrupted:
@@ -196,29 +215,33 @@ class Sender:
 
     def _work(self, exchange: Exchange, free: list[int]) -> None:
         while True:
-            departing = self._committed(self._departing(len(free)))
+            departing = self._committed(self._departing(len(free)), exchange)
             leaving = {free.pop(): flight for flight in departing}
             self._flying.update(leaving)
             for slot, flight in leaving.items():
                 exchange.start(slot, flight.request)
             if self._flying:
                 for slot, answer in exchange.wait(self._patience(free)):
-                    self._read(self._flying.pop(slot), answer)
+                    self._read(slot, self._flying.pop(slot), answer)
                     free.append(slot)
             elif self._finished():
                 return
 
-    def _committed(self, departing: list[_Flight]) -> list[_Flight]:
+    def _committed(self, departing: list[_Flight], exchange: Exchange) -> list[_Flight]:
         """Write what came back and what leaves next, in one transaction; returns what may leave."""
         intents = [intent for flight in departing for intent in flight.intents]
-        refused = self._service.ledger.record(self._campaign_id, self._outcomes, intents, self._gate.generation)
+        written = self._service.ledger.record(self._campaign_id, self._outcomes, intents, self._gate.generation)
         self._settled(sum(outcome.state != "returned" for outcome in self._outcomes))
+        for slot in {self._came_on[attempt] for attempt in written.borrowed & self._came_on.keys()}:
+            exchange.drop(slot)  # it is out of step, and so would be all that follows
+        self._brakes.borrowed(len(written.borrowed))
         self._outcomes.clear()
-        if refused == RELISTED:
+        self._came_on.clear()
+        if written.refused == RELISTED:
             self._readmit(departing)
-        elif refused:
-            self.stop(refused)
-        return [] if refused else departing
+        elif written.refused:
+            self.stop(written.refused)
+        return [] if written.refused else departing
 
     def _readmit(self, departing: list[_Flight]) -> None:
         """Leave out of the queue who has been suppressed since it was made."""
@@ -308,11 +331,38 @@ class Sender:
                 backoff = random.uniform(0.5, 1.0) * 2.0**self._setbacks  # noqa: S311  # jitter, not a secret
                 self._service.clock.sleep(max(self._pause, backoff), self._wake)
             self._pause = None
+            self._ask_returned()
         elif self._queue and not self.stopped:
             self._wake.wait(self._pace.wait_time())
+        elif self._returned and not self.stopped:
+            self._ask_returned()
         elif self._held and not self.stopped:
             self._wait_for_hours()
-        return self.stopped != "" or not (self._queue or self._held)
+        return self.stopped != "" or not (self._queue or self._held or self._returned or self._outcomes)
+
+    def _ask_returned(self) -> None:
+        """Ask the gateway about what came back, before it leaves again: something may have answered in its place."""
+        if self.stopped or not self._returned:
+            return
+        waiting, self._returned = self._returned, []
+        try:
+            answers = look_up(self._service, [one.climsgid for one in waiting])
+        except AccountError as error:
+            self.stop(str(error))
+            return
+        except ClicknbError:  # no answer to any of the questions
+            answers = {}
+        for one in waiting:
+            status = answers.get(one.climsgid)
+            if status is None:
+                self._returned.append(one)
+            elif status.apimsgid:
+                self._outcomes += _known(one, status.apimsgid, self._service.clock.now())
+            else:
+                self._service.ledger.note_denied(one.messages)
+                self._queue.extendleft(self._admitted([one.messages]))
+        if self._returned:
+            self._pause = 0.0
 
     def _wait_for_hours(self) -> None:
         """Let time pass until the first of those held may be written to, or stop where the campaign does not wait."""
@@ -332,21 +382,27 @@ class Sender:
 
     # answers
 
-    def _read(self, flight: _Flight, answer: wire.Reply | TransportError) -> None:
+    def _read(self, slot: int, flight: _Flight, answer: wire.Reply | TransportError) -> None:
         """Settle the attempts of one request by its answer."""
         now = self._service.clock.now()
+        said = [(sent, judge(sent, answer)) for sent in _sent(flight, answer)]
+        whole = all(rule.state == "returned" for _, rule in said)  # else the others' answers vouch for the gateway
         returned = []
-        for message, sent in zip(flight.messages, _sent(flight, answer), strict=True):
-            rule, attempt = judge(sent, answer), message.attempt + 1
+        for message, (sent, rule) in zip(flight.messages, said, strict=True):
+            attempt = message.attempt + 1
             if rule.state == "returned":
                 returned.append(message._replace(attempt=attempt))
                 self._see_to(rule, sent, flight, answer)
             else:
                 self._setbacks = 0
                 self._brakes.answered(rule.state, sent.code)
-            outcome = Outcome(message.row_id, attempt, rule.state, now, sent.apimsgid, sent.code, sent.error)
+            to_ask = rule.ask and whole
+            outcome = Outcome(message.row_id, attempt, rule.state, now, sent.apimsgid, sent.code, sent.error, to_ask)
             self._outcomes.append(outcome)
-        if returned:  # meanwhile some may have been suppressed
+            self._came_on[message.row_id, attempt] = slot
+        if returned and to_ask:
+            self._returned.append(_Returned(flight.climsgid, tuple(returned)))
+        elif returned:  # meanwhile some may have been suppressed
             self._queue.extendleft(self._admitted([tuple(returned)]))
 
     def _see_to(self, rule: Rule, sent: wire.Sent, flight: _Flight, answer: wire.Reply | TransportError) -> None:
@@ -370,7 +426,7 @@ class Sender:
         if self._setbacks > SETBACKS:
             self.stop(reason)
 
-    def _leave_in_doubt(self) -> None:
+    def _leave_in_doubt(self, exchange: Exchange) -> None:
         """Record what is known when the loop was left early; what is still on its way is in doubt."""
         now = self._service.clock.now()
         reason = "the program was interrupted before the answer was read"
@@ -378,7 +434,24 @@ class Sender:
             for intent in flight.intents:
                 self._outcomes.append(Outcome(intent.row_id, intent.attempt, "unknown", now, error=reason))
         self._flying.clear()
-        self._committed([])
+        self._committed([], exchange)
+
+
+def _by_request(messages: Iterable[Message], returned: Mapping[int, str]) -> list[_Returned]:
+    """Put messages that came back together again as they were sent."""
+    requests: dict[str, list[Message]] = {}
+    for message in messages:
+        if message.row_id in returned:
+            requests.setdefault(returned[message.row_id], []).append(message)
+    return [_Returned(name, tuple(group)) for name, group in requests.items()]
+
+
+def _known(returned: _Returned, apimsgid: str, now: datetime) -> list[Outcome]:
+    """Say of messages that came back that the gateway has them after all."""
+    if len(returned.messages) == 1:
+        (message,) = returned.messages
+        return [Outcome(message.row_id, message.attempt, "accepted", now, apimsgid)]
+    return [Outcome(message.row_id, message.attempt, "unknown", now, error=IN_A_LIST) for message in returned.messages]
 
 
 def _sent(flight: _Flight, answer: wire.Reply | TransportError) -> list[wire.Sent]:

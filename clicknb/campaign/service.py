@@ -27,7 +27,7 @@ class Service:
     rehearse
         Sends a plan to a fresh sandbox with a fault of some name, and judges the outcome.
     mint
-        Makes the id of a new campaign from its name: random, or from the seed in a sandbox.
+        Makes the id of a new campaign from its name and what it says; in a sandbox from the seed and the name.
     live
         Whether messages leave this machine.
     rate
@@ -43,7 +43,7 @@ class Service:
     clock: Clock
     connect: Callable[[int], Exchange]
     rehearse: Callable[[Plan, str], Rehearsal]
-    mint: Callable[[str], str]
+    mint: Callable[[str, str], str]
     live: bool
     rate: float | None
     concurrency: int

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import secrets
 import sqlite3
 import threading
+import warnings
 import weakref
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext, suppress
@@ -17,7 +19,7 @@ from sqlalchemy.pool import StaticPool
 
 from clicknb.campaign import schema
 from clicknb.campaign.lock import sending
-from clicknb.errors import LedgerError
+from clicknb.errors import LedgerError, LedgerWarning
 
 PATIENCE = 10.0
 """Seconds to wait while another program writes."""
@@ -30,11 +32,26 @@ _HEADER = 100
 
 _BEGIN_WRITING = "BEGIN IMMEDIATE"
 
+_UNIQUE_IDS = 3
+"""The schema since which an apimsgid belongs to one message."""
+
+_DOUBLED = "SELECT count(apimsgid) - count(DISTINCT apimsgid) FROM attempts"
+
 _AFTERWARDS = "Nothing more is sent without it; what was on its way is settled by resuming the campaign."
-_DAMAGED = ("it is damaged", "Move it away and restore a backup; without one, keep the file and start a new ledger.")
+RESTORE = (
+    "Move it away and put a backup in its place: before that sends anything, the gateway is asked what left after it "
+    "was made, which it remembers for six days; suppressions since then have to be entered again. Without one, keep "
+    "the file and start a new ledger."
+)
+"""What to do with a ledger that is damaged."""
+
+_DAMAGED = ("it is damaged", RESTORE)
 _FAILURES = {
     sqlite3.SQLITE_CORRUPT: _DAMAGED,
-    sqlite3.SQLITE_NOTADB: ("it is no ledger, or damaged", "Name another file with ledger=, or restore a backup."),
+    sqlite3.SQLITE_NOTADB: (
+        "it is no ledger, or damaged",
+        "Name another file with ledger=, or put a backup in its place.",
+    ),
     sqlite3.SQLITE_FULL: ("the disk is full", "Free some space, then try again."),
     sqlite3.SQLITE_READONLY: ("it may only be read", "Make the file and its folder writable, then try again."),
     sqlite3.SQLITE_CANTOPEN: ("it cannot be opened", "Make its folder readable and writable, then try again."),
@@ -59,14 +76,23 @@ class Store:
     ------
     LedgerError
         The file cannot be opened, is damaged, is no ledger, or comes from a newer version.
+
+    Attributes
+    ----------
+    made_here : bool
+        Whether this program has made the file.
+    migrated_from : int
+        The schema that it had when it was opened; 0 if it is new.
     """
 
     def __init__(self, path: Path | None) -> None:
         self.path = None if path is None else path.absolute()  # a notebook may change its directory
         self._lock = threading.RLock()
         self._closed = False
+        self.made_here = True
+        self.migrated_from = 0
         if self.path is not None:
-            _create_private(self.path)
+            self.made_here = _create_private(self.path)
             self._identity = _identity(self.path)
         self._engine = _engine(self.path)
         self._release = weakref.finalize(self, self._engine.dispose)  # also when nobody closes it
@@ -176,11 +202,13 @@ class Store:
 
     def _prepare(self) -> None:
         """Make the tables in a new file, or bring those of an older version up to date; all or nothing."""
+        doubled = 0
         with self._writing() as connection:
             questions = ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
             application, version, tables = (connection.exec_driver_sql(text).scalar_one() for text in questions)
             if not tables and not version and application in {0, schema.APPLICATION_ID}:
                 schema.metadata.create_all(connection)
+                connection.execute(sa.insert(schema.identity).values(id=secrets.token_hex(16)))
                 connection.exec_driver_sql(f"PRAGMA application_id = {schema.APPLICATION_ID}")
             elif application != schema.APPLICATION_ID:
                 message = (
@@ -197,11 +225,20 @@ class Store:
             elif version < 1:
                 raise self._failure(None, "read")
             else:
+                if version < _UNIQUE_IDS:
+                    doubled = connection.exec_driver_sql(_DOUBLED).scalar_one()
                 for step in range(version, schema.SCHEMA_VERSION):
                     for statement in schema.MIGRATIONS[step + 1]:
                         connection.exec_driver_sql(statement)
+                self.migrated_from = version
             if version != schema.SCHEMA_VERSION:
                 connection.exec_driver_sql(f"PRAGMA user_version = {schema.SCHEMA_VERSION}")
+        if doubled:
+            message = (
+                f"{doubled:,} messages of the ledger {self.path} had the id of another message, which an earlier "
+                "version believed. They are unknown now; campaign.reconcile() asks the gateway about them."
+            )
+            warnings.warn(message, LedgerWarning, stacklevel=2)
 
     def _examine(self) -> None:
         """Let SQLite compare the file with itself and with the schema's constraints.
@@ -255,11 +292,12 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _create_private(path: Path) -> None:
-    """Make a new file that only its owner can read, and put it in its place when it is whole.
+def _create_private(path: Path) -> bool:
+    """Make a new file that only its owner can read, and put it in its place when it is whole; returns whether.
 
     So whoever opens the same new ledger at the same moment finds all of it or nothing.
     """
+    made = False
     draft = path.with_name(f".{path.name}-{os.getpid()}-{threading.get_ident()}")
     reason: str | None = None
     try:
@@ -271,6 +309,7 @@ def _create_private(path: Path) -> None:
                 blank.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
             with suppress(FileExistsError):  # somebody else was first: theirs is as good
                 os.link(draft, path)
+                made = True
     except (OSError, sqlite3.Error) as error:
         reason = getattr(error, "strerror", None) or str(error)
     finally:
@@ -279,6 +318,7 @@ def _create_private(path: Path) -> None:
     if reason := reason or _unusable(path):
         message = f"The ledger {path} cannot be opened: {reason}. Nothing was sent. Choose another place with ledger=."
         raise LedgerError(message)
+    return made
 
 
 def _unusable(path: Path) -> str | None:
@@ -288,4 +328,4 @@ def _unusable(path: Path) -> str | None:
             empty = len(file.read(_HEADER)) < _HEADER
     except OSError as error:
         return error.strerror
-    return "its content is lost; restore a backup, or delete it if it never was a ledger" if empty else None
+    return "its content is lost; put a backup in its place, or delete it if it never was a ledger" if empty else None

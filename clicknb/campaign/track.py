@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from threading import Event as Signal
@@ -16,7 +16,14 @@ from typing import TypeVar
 
 from clicknb.campaign.schema import Attempt, Event, Outcome
 from clicknb.campaign.service import Service
-from clicknb.errors import AccountError, CampaignError, ClicknbError, GatewayError, TransportError
+from clicknb.errors import (
+    AccountError,
+    CampaignError,
+    ClicknbError,
+    GatewayError,
+    TransportError,
+    UnreadableReply,
+)
 from clicknb.gateway import wire
 
 logger = logging.getLogger(__name__)
@@ -41,12 +48,22 @@ IN_A_LIST = "the request of several messages reached the gateway; which of them 
 
 CANCELLED = "cancelled before it was sent"
 
-Answer = wire.Reply | TransportError
 Value = TypeVar("Value")
 
 
-def ask(service: Service, command: str, questions: Sequence[Mapping[str, str]]) -> Iterator[tuple[int, Answer]]:
+def ask(
+    service: Service,
+    command: str,
+    questions: Sequence[Mapping[str, str]],
+    read: Callable[[wire.Reply, str], Value],
+) -> Iterator[tuple[int, Value | ClicknbError]]:
     """Put many questions at once; yields the number of each question with its answer, in no particular order.
+
+    Parameters
+    ----------
+    read
+        Reads an answer; takes the apimsgid that was asked about, empty if it was none. A connection on which
+        something came that it cannot read is not used again.
 
     Raises
     ------
@@ -72,22 +89,40 @@ def ask(service: Service, command: str, questions: Sequence[Mapping[str, str]]) 
             for slot, answer in exchange.wait():
                 number, tries, request = flying.pop(slot)
                 free.append(slot)
-                if tries < TRIES and _worth_repeating(service, request, answer):
+                value = _value(answer, questions[number].get("apimsgid", ""), read)
+                if isinstance(value, UnreadableReply):
+                    exchange.drop(slot)
+                if tries < TRIES and _worth_repeating(service, request, answer, value):
                     waiting.append((number, tries + 1))
                 else:
-                    yield number, answer
+                    yield number, value
     finally:
         exchange.close()
 
 
-def _worth_repeating(service: Service, request: wire.Request, answer: wire.Reply | TransportError) -> bool:
+def _value(
+    answer: wire.Reply | TransportError, apimsgid: str, read: Callable[[wire.Reply, str], Value]
+) -> Value | ClicknbError:
+    """Read an answer; what is wrong with it if it says nothing about its question."""
     if isinstance(answer, TransportError):
+        return answer
+    try:
+        return read(answer, apimsgid)
+    except AccountError:
+        raise
+    except ClicknbError as error:
+        return error
+
+
+def _worth_repeating(
+    service: Service, request: wire.Request, answer: wire.Reply | TransportError, value: object
+) -> bool:
+    if isinstance(answer, TransportError) or isinstance(value, UnreadableReply):
         return True
-    code = wire.error_code(answer)
-    if code == "003":
+    if wire.error_code(answer) == "003":
         service.gateway.session.renew(request.parameters["session_id"])
         return True
-    return answer.status == 429  # noqa: PLR2004
+    return False
 
 
 def read_statuses(
@@ -106,28 +141,18 @@ def _read_all(
     service: Service,
     command: str,
     questions: Sequence[Mapping[str, str]],
-    read: Callable[[wire.Reply], Value],
+    read: Callable[[wire.Reply, str], Value],
 ) -> Iterator[tuple[int, Value]]:
     failures: list[ClicknbError] = []
-    for number, answer in ask(service, command, questions):
-        try:
-            value = read(_received(answer))
-        except AccountError:
-            raise
-        except ClicknbError as error:
-            failures.append(error)
+    for number, value in ask(service, command, questions, read):
+        if isinstance(value, ClicknbError):
+            failures.append(value)
         else:
             yield number, value
     if failures:
         logger.warning("%d of %d questions (%s) were not answered", len(failures), len(questions), command)
     if questions and len(failures) == len(questions):
         raise failures[0]
-
-
-def _received(answer: Answer) -> wire.Reply:
-    if isinstance(answer, TransportError):
-        raise answer
-    return answer
 
 
 def refresh(service: Service, campaign_id: str) -> int:
@@ -184,29 +209,52 @@ def reconcile(service: Service, campaign_id: str) -> int:
     with contextlib.suppress(CampaignError), service.ledger.sending(campaign_id):  # a living sender settles its own
         service.ledger.abandon(campaign_id, service.clock.now())
     doubtful = service.ledger.doubtful(campaign_id, since=service.clock.now() - LAST_LOOK)
-    requests = Counter(attempt.climsgid for attempt in doubtful)
-    questions = list(requests)
-    known = dict(_read_all(service, "querymsg", [{"climsgid": value} for value in questions], _known_as))
-    answers = {questions[number]: status for number, status in known.items()}
+    answers = look_up(service, dict.fromkeys(attempt.climsgid for attempt in doubtful))
+    shared = service.ledger.shared(campaign_id)
     events, outcomes = [], []
     for attempt in doubtful:
         status, now = answers.get(attempt.climsgid), service.clock.now()
         if status is None:
             continue
-        if status.apimsgid and requests[attempt.climsgid] > 1:
+        if status.apimsgid and attempt.climsgid in shared:
             outcomes.append(Outcome(attempt.row_id, attempt.attempt, "unknown", now, error=IN_A_LIST))
             continue
         if status.apimsgid:
             outcomes.append(Outcome(attempt.row_id, attempt.attempt, "accepted", now, status.apimsgid))
         if status.apimsgid or now - attempt.submitted_at >= FIRST_LOOK:
             events.append(_event(service, replace(attempt, apimsgid=status.apimsgid), status.status, "reconcile"))
-    service.ledger.note(events)
+    service.ledger.note([event for event in events if not event.apimsgid])
     outcomes += _absent(service, campaign_id, doubtful)
-    service.ledger.record(campaign_id, outcomes, [])
-    return len(doubtful) - len(outcomes)
+    borrowed = service.ledger.record(campaign_id, outcomes, []).borrowed
+    service.ledger.note([one for one in events if one.apimsgid and (one.row_id, one.attempt) not in borrowed])
+    return len(doubtful) - len(outcomes) + len(borrowed)
 
 
-def _known_as(reply: wire.Reply) -> wire.MessageStatus:
+def look_up(
+    service: Service, climsgids: Iterable[str], seen: Callable[[int], object] = lambda _: None
+) -> dict[str, wire.MessageStatus]:
+    """Ask what the gateway knows of some client message ids.
+
+    Parameters
+    ----------
+    seen
+        Called with how many answers have come since the last call, for a progress display.
+
+    Returns
+    -------
+    dict
+        What it said, by client message id: without an apimsgid where it knows of no such message. An id about which
+        it gave no readable answer is left out.
+    """
+    questions = list(climsgids)
+    found: dict[str, wire.MessageStatus] = {}
+    for number, status in _read_all(service, "querymsg", [{"climsgid": value} for value in questions], _known_as):
+        found[questions[number]] = status
+        seen(1)
+    return found
+
+
+def _known_as(reply: wire.Reply, _: str) -> wire.MessageStatus:
     """Read what the gateway knows of a client message id: without an apimsgid if it denies it."""
     try:
         status = wire.read_status(reply)

@@ -15,6 +15,7 @@ from clicknb import export
 from clicknb.campaign import record, schema, suppression
 from clicknb.campaign.ledger import Ledger
 from clicknb.campaign.schema import attempts, campaigns, events, micro, rows
+from clicknb.clock import RealClock
 from clicknb.errors import CampaignError, InvalidInput, LedgerError
 
 PURGED = "purged"
@@ -23,6 +24,8 @@ PURGED = "purged"
 
 def backup(ledger: Ledger, path: Path) -> Path:
     """Copy a ledger as it is at one moment, also while messages are sent.
+
+    The copy knows that it is one: before it sends anything, the gateway is asked what left after it was made.
 
     Returns
     -------
@@ -44,6 +47,8 @@ def backup(ledger: Ledger, path: Path) -> Path:
         try:
             with ledger.driver() as source, closing(sqlite3.connect(path)) as copy:
                 source.backup(copy)
+                copy.execute("UPDATE identity SET copied_at = ?", (micro(RealClock().now()),))
+                copy.commit()
         except LedgerError:
             path.unlink()
             raise

@@ -120,15 +120,15 @@ class Clickatell:
 
     def querymsg(self, *, apimsgid: str = "", climsgid: str = "") -> MessageStatus:
         """Ask for the status of a message, by the gateway's id or by one's own."""
-        return self._ask("querymsg", _name_of_message(apimsgid, climsgid), wire.read_status)
+        return self._ask_about("querymsg", apimsgid, climsgid, wire.read_status)
 
     def delmsg(self, *, apimsgid: str = "", climsgid: str = "") -> MessageStatus:
         """Stop a message that the gateway still holds; 006 if it was stopped, else its status."""
-        return self._ask("delmsg", _name_of_message(apimsgid, climsgid), wire.read_status)
+        return self._ask_about("delmsg", apimsgid, climsgid, wire.read_status)
 
     def getmsgcharge(self, *, apimsgid: str = "", climsgid: str = "") -> MessageCharge:
         """Ask what a message of the last 15 days cost."""
-        return self._ask("getmsgcharge", _name_of_message(apimsgid, climsgid), wire.read_charge)
+        return self._ask_about("getmsgcharge", apimsgid, climsgid, wire.read_charge)
 
     # --- batches -----------------------------------------------------------------------------------------------
 
@@ -186,6 +186,9 @@ class Clickatell:
 
     def _ask(self, command: str, values: Mapping[str, str], read: Callable[[Reply], Value]) -> Value:
         return read(self._exchange(command, values))
+
+    def _ask_about(self, command: str, apimsgid: str, climsgid: str, read: Callable[[Reply, str], Value]) -> Value:
+        return read(self._exchange(command, _name_of_message(apimsgid, climsgid)), apimsgid)
 
     def _deliver(self, command: str, values: Mapping[str, str], recipients: Sequence[str]) -> list[Sent]:
         try:

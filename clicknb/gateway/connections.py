@@ -136,6 +136,10 @@ class Connections:
         answers, self._answers = self._answers, []
         return answers
 
+    def drop(self, slot: int) -> None:
+        """Close the connection of a free slot, see ``Exchange``."""
+        self._connections[slot].close()
+
     def close(self) -> None:
         """Close all connections, see ``Exchange``."""
         for connection in self._connections:

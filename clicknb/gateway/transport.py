@@ -271,6 +271,9 @@ class Exchange(Protocol):
         can be called again.
         """
 
+    def drop(self, slot: int) -> None:
+        """Close the connection of a free slot, because what came on it cannot be trusted."""
+
     def close(self) -> None:
         """Close all connections. What is still on its way is not waited for."""
 
@@ -306,6 +309,9 @@ class SequentialExchange:
         """Give the answers, see ``Exchange``."""
         answers, self._answers = self._answers, []
         return answers
+
+    def drop(self, slot: int) -> None:
+        """Do nothing: there is no connection, see ``Exchange``."""
 
     def close(self) -> None:
         """Forget what was not fetched."""
@@ -354,6 +360,11 @@ class ThreadedExchange:
             self._busy.difference_update(slot for slot, _ in answers)
             self._answers.clear()
         return answers
+
+    def drop(self, slot: int) -> None:
+        """Let the thread of a free slot end, see ``Exchange``."""
+        if slot in self._inboxes:
+            self._inboxes.pop(slot).put(None)
 
     def close(self) -> None:
         """Let idle threads end, and busy ones after their answer, see ``Exchange``."""

@@ -353,6 +353,17 @@ def _read(reply: Reply, form: re.Pattern[str]) -> re.Match[str]:
     raise UnreadableReply(message)
 
 
+def _about(apimsgid: str, found: re.Match[str]) -> re.Match[str]:
+    """Refuse an answer that names another message: that of another question, on a connection out of step."""
+    if apimsgid and found["id"].lower() != apimsgid.lower():
+        message = (
+            "Unreadable: the answer names another message than the one that was asked about. Messages accepted before "
+            "are not affected. Ask again; if it stays so, something on the way to the gateway mixes up answers."
+        )
+        raise UnreadableReply(message)
+    return found
+
+
 def _refusal(record: _Record) -> GatewayError:
     known = codes.ERRORS.get(record.code)
     words = shorten(mask_digits(record.text or (known.text if known else "")), 80)
@@ -380,21 +391,26 @@ def read_ping(reply: Reply) -> None:
     _read(reply, _PING)
 
 
-def read_status(reply: Reply) -> MessageStatus:
+def read_status(reply: Reply, apimsgid: str = "") -> MessageStatus:
     """Read the answer to ``querymsg`` or ``delmsg``.
+
+    Parameters
+    ----------
+    apimsgid
+        The id that was asked about, if it was one: an answer that names another is none.
 
     Examples
     --------
     >>> read_status(Reply(200, b"ID: 8a4f34f58cfa1c634f59227e61ef16e3 Status: 003")).status
     '003'
     """
-    found = _read(reply, _STATUS)
+    found = _about(apimsgid, _read(reply, _STATUS))
     return MessageStatus(found["id"], found["status"])
 
 
-def read_charge(reply: Reply) -> MessageCharge:
-    """Read the answer to ``getmsgcharge``, in either of its two spellings."""
-    found = _read(reply, _CHARGE)
+def read_charge(reply: Reply, apimsgid: str = "") -> MessageCharge:
+    """Read the answer to ``getmsgcharge``, in either of its two spellings; ``apimsgid`` as in ``read_status``."""
+    found = _about(apimsgid, _read(reply, _CHARGE))
     return MessageCharge(found["id"], found["climsgid"] or "", Decimal(found["charge"]), found["status"])
 
 

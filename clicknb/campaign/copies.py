@@ -1,0 +1,155 @@
+"""Tells whether a ledger's file was put back from a copy, as far as files can tell.
+
+Beside each ledger lies a tally: which ledger it is, which file that was, and how many campaigns were started in it. A
+ledger that was put back has another file or fewer campaigns than its tally, one that was taken elsewhere has none.
+A disk that was put back as a whole shows none of this; see ``unrecorded.py`` for what holds then.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from clicknb.campaign.schema import Intent, Message, attempts, campaigns, identity, micro, moment, rows
+from clicknb.campaign.store import Store
+
+REMEMBERED = timedelta(days=6)
+"""How long the gateway remembers a client message id."""
+
+
+class Tally(NamedTuple):
+    """What is known of a ledger outside of its file."""
+
+    ledger: str
+    """The id that it has in common with its copies."""
+    inode: int
+    """The file's number on its disk: a copy has another one. That of the disk is left out, it may change at a start."""
+    campaigns: int
+
+    def fits(self, kept: Tally | None) -> bool:
+        """Whether a ledger is the one that a tally was kept of, and lacks nothing that was started in it."""
+        return kept is not None and kept[:2] == self[:2] and kept.campaigns <= self.campaigns
+
+
+def read(ledger: Path) -> Tally | None:
+    """Read the tally of a ledger; None if there is none that can be read."""
+    try:
+        kept = json.loads(_place(ledger).read_text(encoding="ascii"))
+        return Tally(str(kept["ledger"]), int(kept["inode"]), int(kept["campaigns"]))
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def write(ledger: Path, tally: Tally) -> None:
+    """Keep the tally of a ledger, on the disk before anything is sent that it counts."""
+    place = _place(ledger)
+    draft = place.with_name(f".{place.name}-{os.getpid()}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as file:
+        json.dump(tally._asdict(), file)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(place)
+
+
+def _place(ledger: Path) -> Path:
+    return ledger.with_name(f"{ledger.name}-tally")
+
+
+class Origin:
+    """What a program knows of the ledger that it has opened: whether all that ever left by it is on record.
+
+    It knows that only of a file that it has made itself, and of rows that it has asked the gateway about.
+
+    Attributes
+    ----------
+    copied : bool
+        Whether the file was put back, or taken here, from a copy.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._complete = store.made_here
+        self._cleared: set[int] = set()
+        self._last: Intent | None = None
+        self.copied = False
+        if store.path is not None and not store.made_here:
+            with store._reading() as connection:
+                now = self._tally(connection, store.path)
+                copied_at = connection.execute(sa.select(identity.c.copied_at)).scalar_one()
+            untold = not now.campaigns or 0 < store.migrated_from < _TALLIED
+            self.copied = copied_at is not None or not (untold or now.fits(read(store.path)))
+            if now.campaigns and untold:
+                write(store.path, now)
+
+    def __repr__(self) -> str:
+        return f"<Origin{' of a copy' if self.copied else ''}>"
+
+    def mint(self, campaign: str, says: str) -> str:
+        """Make the id of a campaign, the same in each copy of the ledger for the same name and texts."""
+        with self._store._reading() as connection:
+            ledger = connection.execute(sa.select(identity.c.id)).scalar_one()
+        return hmac.new(ledger.encode(), json.dumps([campaign, says]).encode(), hashlib.sha256).hexdigest()[:32]
+
+    def count(self, connection: sa.Connection) -> None:
+        """Keep the tally of a ledger in which a campaign is being started."""
+        if self._store.path is not None:
+            write(self._store.path, self._tally(connection, self._store.path))
+
+    def left(self, intents: Sequence[Intent]) -> None:
+        """Remember what was recorded last by this program."""
+        if intents:
+            self._last = intents[-1]
+
+    def clear(self, messages: Iterable[Message]) -> None:
+        """Take it for certain that some messages have not left without the ledger's knowledge."""
+        self._cleared.update(message.row_id for message in messages)
+
+    def unproven(self, messages: Sequence[Message]) -> list[Message]:
+        """Choose the messages that may have left without the ledger's knowledge."""
+        if self._last is not None and not self._holds(self._last):  # a copy was put into the open file
+            self._complete = False
+            self.copied = True
+            self._cleared.clear()
+        return [] if self._complete else [one for one in messages if one.row_id not in self._cleared]
+
+    def adopt(self, now: datetime) -> datetime | None:
+        """Note that a copy is sent from; returns when it was found to be one, if the gateway still remembers then."""
+        with self._store._writing() as connection:
+            if self.copied:
+                found = {"copied_at": None, "found_at": micro(now)}
+                connection.execute(sa.update(identity).values(found))
+                self.count(connection)
+                self.copied = False
+            found_at = connection.execute(sa.select(identity.c.found_at)).scalar_one()
+        return None if found_at is None or moment(found_at) < now - REMEMBERED else moment(found_at)
+
+    def last_sent(self, campaign_id: str) -> datetime | None:
+        """Tell when a campaign has sent last, as far as the ledger knows; None if never."""
+        query = sa.select(sa.func.max(attempts.c.submitted_at)).join(rows).where(rows.c.campaign_id == campaign_id)
+        with self._store._reading() as connection:
+            last = connection.execute(query).scalar()
+        return None if last is None else moment(last)
+
+    def _holds(self, intent: Intent) -> bool:
+        this = attempts.c.row_id == intent.row_id, attempts.c.attempt == intent.attempt
+        purged = sa.select(campaigns.c.id).where(campaigns.c.purged_at.is_not(None))
+        with self._store._reading() as connection:
+            kept = sa.or_(sa.exists().where(*this), purged.exists())
+            return bool(connection.execute(sa.select(kept)).scalar())
+
+    def _tally(self, connection: sa.Connection, path: Path) -> Tally:
+        ledger = connection.execute(sa.select(identity.c.id)).scalar_one()
+        started = connection.execute(sa.select(sa.func.count()).select_from(campaigns)).scalar_one()
+        return Tally(ledger, path.stat().st_ino, started)
+
+
+_TALLIED = 3
+"""The schema since which a tally is kept."""

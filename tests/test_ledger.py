@@ -502,6 +502,25 @@ def test_a_ledger_of_the_first_version_is_read_resumed_and_sent_from(tmp_path):
         assert again.purge("x") == 5
 
 
+def test_an_old_ledger_with_the_same_id_twice_keeps_it_where_it_was_answered_first(tmp_path):
+    path = tmp_path / "ledger.sqlite"
+    with closing(sqlite3.connect(path)) as blank:
+        blank.executescript(OLDEST)
+        taken = "apimsgid = '95192ad7010aa8a6f9d51a44f064055a', answered_at = 1772532000000001"
+        blank.execute(f"UPDATE attempts SET {taken} WHERE row_id = 7")
+        event = "7, 1, '95192ad7010aa8a6f9d51a44f064055a', '004', 800000, 1772532060000000, 'charge'"
+        blank.execute(f"INSERT INTO events VALUES (1, {event})")
+        blank.commit()
+    with pytest.warns(cn.errors.LedgerWarning, match="1 messages"):
+        ledger = Ledger(path, owner="sandbox")
+    with in_process(Gateway(), ledger, SteppedClock()) as sms:
+        assert sms.campaign("x").sends["state"].tolist() == ["sending", "accepted", "planned", "skipped"]
+        single = sms.campaign("single messages")
+        assert single.sends[["state", "apimsgid"]].fillna("").values.tolist() == [["unknown", ""]]
+        assert single.outcomes[["status", "charge"]].isna().all(axis=None)
+        assert len(single.events) == 1
+
+
 def test_a_ledger_that_was_brought_up_to_date_has_the_columns_of_a_new_one(tmp_path):
     with closing(sqlite3.connect(tmp_path / "old.sqlite")) as blank:
         blank.executescript(OLDEST)

@@ -79,9 +79,11 @@ class Origin:
         self._complete = store.made_here
         self._cleared: set[int] = set()
         self._last: Intent | None = None
+        self._newest_row = 0
         self.copied = False
         if store.path is not None and not store.made_here:
             with store._reading() as connection:
+                self._newest_row = connection.execute(sa.select(sa.func.max(rows.c.id))).scalar() or 0
                 now = self._tally(connection, store.path)
                 copied_at = connection.execute(sa.select(identity.c.copied_at)).scalar_one()
             untold = not now.campaigns or 0 < store.migrated_from < _TALLIED
@@ -111,6 +113,10 @@ class Origin:
     def clear(self, messages: Iterable[Message]) -> None:
         """Take it for certain that some messages have not left without the ledger's knowledge."""
         self._cleared.update(message.row_id for message in messages)
+
+    def held(self, message: Message) -> bool:
+        """Whether a message was in the ledger when it was opened."""
+        return message.row_id <= self._newest_row
 
     def unproven(self, messages: Sequence[Message]) -> list[Message]:
         """Choose the messages that may have left without the ledger's knowledge."""

@@ -71,10 +71,11 @@ def find(
     suspects = origin.unproven(messages)
     if not suspects:
         return list(messages), ""
-    was_copied, found_at, last = origin.copied, origin.adopt(now), origin.last_sent(campaign_id)
-    if last is not None and now - last > REMEMBERED and (was_copied or found_at):
-        _record(service, campaign_id, [_doubt(service, campaign_id, one, FORGOTTEN) for one in suspects])
-        return _without(messages, {one.row_id for one in suspects}), ""
+    found_at, last = origin.adopt(now), origin.last_sent(campaign_id)
+    if found_at is not None and last is not None and now - last > REMEMBERED:
+        forgotten = [one for one in suspects if origin.held(one)]
+        _record(service, campaign_id, [_doubt(service, campaign_id, one, FORGOTTEN) for one in forgotten])
+        messages, suspects = (_without(some, {one.row_id for one in forgotten}) for some in (messages, suspects))
     try:
         if last is None and found_at is None and not _search(service, campaign_id, _sample(suspects), seen).known:
             origin.clear(suspects)

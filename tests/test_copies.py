@@ -37,6 +37,8 @@ from tests.attack import (
     some,
 )
 
+pytestmark = pytest.mark.filterwarnings("ignore::clicknb.errors.LedgerWarning")
+
 COUNT = soak(30, 120)
 CONNECTIONS = 4
 EVERY_MOMENT = range(soak(1000, 100))

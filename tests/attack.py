@@ -40,7 +40,7 @@ def soak(short: Size, long: Size) -> Size:
     return short if HURRY else long
 
 
-def some(points: range, few: int, *, seed: str) -> Sequence[int]:
+def some(points: Sequence[Size], few: int, *, seed: str) -> Sequence[Size]:
     """Draw a few points in a hurry, and take all of them otherwise."""
     return random.Random(seed).sample(points, few) if HURRY else points
 
@@ -211,6 +211,12 @@ def assert_kept(sms: cn.Account, messages: Iterable[Message], count: int) -> Non
     counts = sms.campaign(NAME).counts
     assert sum(counts.values()) == count, counts
     assert counts.keys() <= {"accepted", "rejected", "unknown", "absent", "planned"}, counts
+
+
+def assert_nobody_twice(gateway: Gateway) -> None:
+    """Find no text that the gateway accepted twice for the same number."""
+    accepted = Counter((message.to, message.text) for message in gateway.messages)
+    assert {name: count for name, count in accepted.items() if count > 1} == {}
 
 
 def assert_recovers(sms: cn.Account, gateway: Gateway, count: int) -> None:

@@ -276,7 +276,8 @@ class Life(RuleBasedStateMachine):
     @invariant()
     def attempts_only_move_forward(self) -> None:
         attempts = {(entry["row_id"], entry["attempt"]): entry for entry in self.sms._service.ledger.attempts()}
-        assert len({entry["climsgid"] for entry in attempts.values()}) == len(attempts)
+        turns = {(entry["row_id"], entry["turn"]) for entry in attempts.values()}
+        assert len({entry["climsgid"] for entry in attempts.values()}) == len(turns)
         assert self.seen.keys() <= attempts.keys()
         left_open = {place for place, entry in attempts.items() if entry["state"] == "sending"}
         assert len(left_open - self.seen.keys()) <= (CONNECTIONS if self.broken else 0)

@@ -17,10 +17,11 @@ SHARE = 0.5
 ASK_EVERY = 50
 """How many messages may leave between two questions about the balance, where there is a budget."""
 
-MIXED_UP = 5
-"""How many answers may name a message that was answered before, until sending stops."""
+BORROWED = "borrowed"
+"""The code of an answer that names a message which was answered before."""
 
 _BAD = {
+    BORROWED: "got the answer of another message: look at what is between here and the gateway, such as a proxy",
     "unknown": "are in doubt: look at the connection and at campaign.reconcile()",
     "105": "went to numbers that the gateway calls invalid (105): look at the list",
     "114": "went to networks that are not served (114): look at the list",
@@ -60,15 +61,10 @@ class Brakes:
         self._at_start: Decimal | None = None
         self._since_asked = 0
         self._latest: deque[str] = deque(maxlen=WINDOW)
-        self._borrowed = 0
 
     def answered(self, state: str, code: str) -> None:
         """Note how one message was answered."""
-        self._latest.append(state if state == "unknown" else code)
-
-    def borrowed(self, messages: int) -> None:
-        """Note how many answers named a message that was answered before."""
-        self._borrowed += messages
+        self._latest.append(state if state == "unknown" and code != BORROWED else code)
 
     def leaving(self, messages: int) -> None:
         """Note that messages leave."""
@@ -76,15 +72,7 @@ class Brakes:
 
     def reason(self) -> str:
         """Say why nothing more may leave; empty if it may."""
-        return self._mixed_up() or self._bad_answers() or self._overspent()
-
-    def _mixed_up(self) -> str:
-        if self._borrowed < MIXED_UP:
-            return ""
-        return (
-            f"{self._borrowed} answers named messages that were answered before: something on the way to the gateway, "
-            "such as a proxy, mixes up answers"
-        )
+        return self._bad_answers() or self._overspent()
 
     def _bad_answers(self) -> str:
         if len(self._latest) < WINDOW:

@@ -215,7 +215,7 @@ class Ledger(Store):
     def messages(self, campaign_id: str, states: Iterable[str]) -> list[Message]:
         """List the rows in some states, in the order in which they were recorded."""
         query = (
-            sa.select(rows.c.id, *(rows.c[name] for name in schema.CONTENT), schema.TRIES, rows.c.seal)
+            sa.select(rows.c.id, *(rows.c[name] for name in schema.CONTENT), schema.TRIES, schema.TURN, rows.c.seal)
             .add_columns(*(sa.func.coalesce(rows.c[name], "") for name in ("country", "zone")))
             .select_from(schema.with_telling_attempt())
             .where(rows.c.campaign_id == campaign_id, schema.STATE.element.in_(list(states)))
@@ -371,12 +371,12 @@ class Ledger(Store):
         query = sa.select(attempts.c.apimsgid, attempts.c.row_id, attempts.c.attempt)
         with self._reading() as connection:
             for piece in _pieces(ids):
-                found = connection.execute(query.where(attempts.c.apimsgid.in_(piece)))
-                owners.update({row.apimsgid: (row.row_id, row.attempt) for row in found})
+                found = connection.execute(query.where(schema.APIMSGID.in_(piece)))
+                owners.update({row.apimsgid.lower(): (row.row_id, row.attempt) for row in found})
         honest, borrowed = [], set()
         for outcome in outcomes:
             place = outcome.row_id, outcome.attempt
-            if outcome.apimsgid and owners.setdefault(outcome.apimsgid, place) != place:
+            if outcome.apimsgid and owners.setdefault(outcome.apimsgid.lower(), place) != place:
                 borrowed.add(place)
                 honest.append(outcome._replace(state="unknown", apimsgid="", error=schema.BORROWED))
             else:
@@ -396,14 +396,16 @@ class Ledger(Store):
         """List the messages in doubt that were attempted after a time."""
         return self._attempts(campaign_id, "unknown", attempts.c.submitted_at > micro(since))
 
-    def _attempts(self, campaign_id: str, state: str, *conditions: sa.ColumnElement[bool]) -> list[Attempt]:
+    def _attempts(self, campaign_id: str | None, state: str, *conditions: sa.ColumnElement[bool]) -> list[Attempt]:
+        """List the attempts in a state, of one campaign or of all."""
         mine = (events.c.row_id == attempts.c.row_id, events.c.attempt == attempts.c.attempt)
         last = sa.select(events.c.status).where(*mine).order_by(events.c.id.desc()).limit(1).scalar_subquery()
         columns = (attempts.c[name] for name in ("row_id", "attempt", "climsgid", "apimsgid", "submitted_at"))
         query = (
             sa.select(*columns, sa.func.coalesce(last, ""))
             .join(rows, rows.c.id == attempts.c.row_id)
-            .where(rows.c.campaign_id == campaign_id, attempts.c.state == state, *conditions)
+            .where(sa.true() if campaign_id is None else rows.c.campaign_id == campaign_id)
+            .where(attempts.c.state == state, *conditions)
             .order_by(attempts.c.row_id, attempts.c.attempt)
         )
         with self._reading() as connection:
@@ -417,10 +419,25 @@ class Ledger(Store):
             .join(rows, rows.c.id == attempts.c.row_id)
             .where(rows.c.campaign_id == campaign_id)
             .group_by(attempts.c.climsgid)
-            .having(sa.func.count() > 1)
+            .having(sa.func.count(attempts.c.row_id.distinct()) > 1)
         )
         with self._reading() as connection:
             return set(connection.execute(query).scalars())
+
+    def holders(self, apimsgids: Sequence[str]) -> list[Attempt]:
+        """List the attempts that have some of the gateway's ids."""
+        found: list[Attempt] = []
+        for piece in _pieces(apimsgids):
+            found += self._attempts(None, "accepted", schema.APIMSGID.in_(piece))
+        return found
+
+    def disown(self, wrong: Iterable[Attempt]) -> None:
+        """Put attempts in doubt whose id is that of another message."""
+        doubt = {"state": "unknown", "apimsgid": None, "error": schema.BORROWED}
+        with self._writing() as connection:
+            for one in wrong:
+                this = attempts.c.row_id == one.row_id, attempts.c.attempt == one.attempt
+                connection.execute(sa.update(attempts).where(*this).values(doubt))
 
     def denials(self, campaign_id: str) -> dict[tuple[int, int], list[datetime]]:
         """List when the gateway said that it does not know an attempt, oldest first, by row and attempt."""
@@ -441,7 +458,7 @@ class Ledger(Store):
         columns = (attempts.c.apimsgid, attempts.c.climsgid, rows.c.to, rows.c.parts, rows.c.estimated)
         query = sa.select(*columns).join(rows, rows.c.id == attempts.c.row_id)
         pieces = _pieces(ids) or [[]]
-        return pd.concat([self._frame(query.where(attempts.c.apimsgid.in_(piece))) for piece in pieces])
+        return pd.concat([self._frame(query.where(schema.APIMSGID.in_(piece))) for piece in pieces])
 
     def attempts(self) -> list[dict[str, Any]]:
         """Read every attempt of every campaign with its row's number and text."""

@@ -46,14 +46,17 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
         "INSERT INTO identity (id) VALUES (lower(hex(randomblob(16))))",
         "ALTER TABLE attempts ADD COLUMN to_ask INTEGER NOT NULL DEFAULT 0 CHECK (to_ask BETWEEN 0 AND 1)",
         "UPDATE attempts SET to_ask = 1 WHERE state = 'returned' AND error_code IS NOT NULL",
+        "ALTER TABLE attempts ADD COLUMN turn INTEGER NOT NULL DEFAULT 1 CHECK (turn BETWEEN 1 AND 1000000)",
+        "UPDATE attempts SET turn = attempt",
         "CREATE INDEX ix_attempts_to_ask ON attempts (row_id) WHERE to_ask = 1",
         # the same id twice: what was answered first keeps it
         f"UPDATE attempts AS later SET state = 'unknown', apimsgid = NULL, error = '{BORROWED}' "  # noqa: S608
-        "WHERE apimsgid IS NOT NULL AND EXISTS (SELECT 1 FROM attempts AS first WHERE first.apimsgid = later.apimsgid "
+        "WHERE apimsgid IS NOT NULL AND EXISTS (SELECT 1 FROM attempts AS first "
+        "WHERE first.apimsgid = later.apimsgid COLLATE NOCASE "
         "AND (coalesce(first.answered_at, 0), first.row_id, first.attempt) < "
         "(coalesce(later.answered_at, 0), later.row_id, later.attempt))",
         "DROP INDEX ix_attempts_apimsgid",
-        "CREATE UNIQUE INDEX ix_attempts_apimsgid ON attempts (apimsgid) WHERE apimsgid IS NOT NULL",
+        "CREATE UNIQUE INDEX ix_attempts_apimsgid ON attempts (apimsgid COLLATE NOCASE) WHERE apimsgid IS NOT NULL",
     ),
 }
 """The statements that lead to each version from the one before."""
@@ -145,11 +148,15 @@ attempts = sa.Table(
     _time("checked_at"),
     sa.Column("decision", sa.Text),
     _number("to_ask", 0, 1, nullable=False, server_default="0"),
+    _number("turn", 1, 1_000_000, nullable=False, server_default="1"),
     sqlite_strict=True,
     sqlite_with_rowid=False,
 )
 
-sa.Index("ix_attempts_apimsgid", attempts.c.apimsgid, unique=True, sqlite_where=attempts.c.apimsgid.is_not(None))
+APIMSGID = attempts.c.apimsgid.collate("NOCASE")
+"""The gateway's id, whose hexadecimal digits mean the same in capital letters."""
+
+sa.Index("ix_attempts_apimsgid", APIMSGID, unique=True, sqlite_where=attempts.c.apimsgid.is_not(None))
 sa.Index("ix_attempts_to_ask", attempts.c.row_id, sqlite_where=attempts.c.to_ask == sa.literal_column("1"))
 
 events = sa.Table(
@@ -205,6 +212,7 @@ _telling = (
         attempts.c.row_id,
         (sa.func.max(_RANK * _MOST_ATTEMPTS + attempts.c.attempt) % _MOST_ATTEMPTS).label("attempt"),
         sa.func.max(attempts.c.attempt).label("tries"),
+        sa.func.max(sa.case((attempts.c.state != "returned", attempts.c.turn), else_=0)).label("turns"),
     )
     .group_by(attempts.c.row_id)
     .subquery()
@@ -212,6 +220,9 @@ _telling = (
 
 TRIES = sa.func.coalesce(_telling.c.tries, 0)
 """How many attempts a row has had."""
+
+TURN = sa.func.coalesce(_telling.c.turns, 0) + 1
+"""The turn of a row's next attempt: that of those that came back, else one more than any."""
 
 STATE = sa.case(
     (sa.and_(attempts.c.state.is_not(None), attempts.c.state != "returned"), attempts.c.state),
@@ -229,6 +240,8 @@ class Intent(NamedTuple):
     climsgid: str
     submitted_at: int
     """Microseconds since 1970."""
+    turn: int = 1
+    """Attempts that came back and the one after them are one turn, and have the same client message id."""
     decision: str | None = None
     """What was decided about its hours, as JSON."""
 
@@ -296,7 +309,7 @@ class Recorded(NamedTuple):
 
 
 class Message(NamedTuple):
-    """One row that may be sent: what it says, to whom, with which options (JSON), and how often it was tried."""
+    """One row that may be sent: what it says, to whom, with which options (JSON), how often it was tried, its turn."""
 
     row_id: int
     key: str
@@ -307,6 +320,7 @@ class Message(NamedTuple):
     parts: int
     options: str
     attempt: int
+    turn: int
     seal: str
     country: str = ""
     zone: str = ""
@@ -322,15 +336,15 @@ class Message(NamedTuple):
         return self[1:8]
 
 
-def climsgid(campaign_id: str, key: str, attempt: int) -> str:
-    """Derive the client message id of an attempt: 32 hexadecimal digits, the same for the same attempt.
+def climsgid(campaign_id: str, key: str, turn: int) -> str:
+    """Derive the client message id of a row's n-th turn: 32 hexadecimal digits, the same in each copy of a ledger.
 
     Examples
     --------
     >>> climsgid("c0ffee", "447700900123#1", 1)
     'cc8dbd761b75b0637e4c1d495ca47213'
     """
-    name = f"{key}\x1f{attempt}".encode()
+    name = f"{key}\x1f{turn}".encode()
     return hmac.new(campaign_id.encode(), name, hashlib.sha256).hexdigest()[:32]
 
 

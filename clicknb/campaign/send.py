@@ -21,7 +21,7 @@ from datetime import datetime
 from types import FrameType
 from typing import NamedTuple
 
-from clicknb.campaign.brakes import Brakes
+from clicknb.campaign.brakes import BORROWED, Brakes
 from clicknb.campaign.gate import Gate
 from clicknb.campaign.ledger import RELISTED
 from clicknb.campaign.matrix import Rule, judge
@@ -80,7 +80,8 @@ class _Flight:
         """The attempts that it is."""
         at = micro(self.at)
         return [
-            Intent(message.row_id, message.attempt + 1, self.climsgid, at, self.decision) for message in self.messages
+            Intent(message.row_id, message.attempt + 1, self.climsgid, at, message.turn, self.decision)
+            for message in self.messages
         ]
 
 
@@ -234,7 +235,8 @@ class Sender:
         self._settled(sum(outcome.state != "returned" for outcome in self._outcomes))
         for slot in {self._came_on[attempt] for attempt in written.borrowed & self._came_on.keys()}:
             exchange.drop(slot)  # it is out of step, and so would be all that follows
-        self._brakes.borrowed(len(written.borrowed))
+        for _ in written.borrowed:
+            self._brakes.answered("unknown", BORROWED)
         self._outcomes.clear()
         self._came_on.clear()
         if written.refused == RELISTED:
@@ -286,7 +288,7 @@ class Sender:
         """Make the request of some messages."""
         decision = self._gate.decision(messages[0], now)
         delivery = self._gate.delivery(decision, now)
-        request_id = climsgid(self._campaign_id, messages[0].key, messages[0].attempt + 1)
+        request_id = climsgid(self._campaign_id, messages[0].key, messages[0].turn)
         values = {**parameters(messages, request_id, now), "session_id": session}
         if delivery:
             values |= encode({"scheduled_time": delivery})

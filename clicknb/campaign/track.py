@@ -226,8 +226,26 @@ def reconcile(service: Service, campaign_id: str) -> int:
     service.ledger.note([event for event in events if not event.apimsgid])
     outcomes += _absent(service, campaign_id, doubtful)
     borrowed = service.ledger.record(campaign_id, outcomes, []).borrowed
+    if borrowed:
+        _question_holders(service, [outcome.apimsgid for outcome in outcomes if outcome[:2] in borrowed])
     service.ledger.note([one for one in events if one.apimsgid and (one.row_id, one.attempt) not in borrowed])
     return len(doubtful) - len(outcomes) + len(borrowed)
+
+
+def _question_holders(service: Service, apimsgids: Sequence[str]) -> None:
+    """Ask about the messages that have some ids already, and put those in doubt whose id is not theirs after all.
+
+    Whoever has an id by a send's answer has it by the connection on which that came; the answer to a question about a
+    client message id says whose it is.
+    """
+    holders = service.ledger.holders(apimsgids)
+    answers = look_up(service, {holder.climsgid for holder in holders})
+    wrong = [
+        holder
+        for holder in holders
+        if (answer := answers.get(holder.climsgid)) and answer.apimsgid.lower() != holder.apimsgid.lower()
+    ]
+    service.ledger.disown(wrong)
 
 
 def look_up(

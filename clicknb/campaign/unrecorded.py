@@ -35,7 +35,7 @@ class _Search:
     Attributes
     ----------
     known
-        The messages that it knows, by row: the attempt's number, its client message id and status.
+        The messages that it knows, by row: the attempt's turn, its client message id and status.
     denied, unanswered
         Those that it does not know, and those of which it said nothing that can be read.
     """
@@ -104,20 +104,20 @@ def _without(messages: Sequence[Message], rows: set[int]) -> list[Message]:
 
 
 def _search(service: Service, campaign_id: str, messages: Sequence[Message], seen: Seen) -> _Search:
-    """Ask about the next attempt of each message, and about those after it where any attempt was found.
+    """Ask about the next turn of each message, and about those after it where any was found.
 
-    An attempt that came back is not known to the gateway, and the one after it may be.
+    What was in doubt and turned out to be absent had a turn that the gateway does not know, and may have had another.
     """
-    search, asked, further = _Search(), list(messages), 1
+    search, asked, further = _Search(), list(messages), 0
     while asked:
-        ids = {climsgid(campaign_id, one.key, one.attempt + further): one for one in asked}
+        ids = {climsgid(campaign_id, one.key, one.turn + further): one for one in asked}
         answers = track.look_up(service, ids, seen)
         search.unanswered += [one for name, one in ids.items() if name not in answers]
         known = {name: status for name, status in answers.items() if status.apimsgid}
         for name, status in known.items():
-            search.known[ids[name].row_id] = ids[name].attempt + further, name, status
+            search.known[ids[name].row_id] = ids[name].turn + further, name, status
         asked = [one for name, one in ids.items() if name in answers and name not in known]
-        if not known and (further > 1 or len(asked) > service.concurrency):
+        if not known and (further > 0 or len(asked) > service.concurrency):
             break
         further += 1
     search.denied = asked
@@ -133,11 +133,12 @@ def _settle(
     doubtful = list(_sharing(suspects, search, together)) if together > 1 else []
     now = service.clock.now()
     found, events = [], []
-    for row_id, (attempt, name, status) in search.known.items():
-        if together == 1:
-            intent = Intent(row_id, attempt, name, micro(now))
-            found.append((intent, Outcome(row_id, attempt, "accepted", now, status.apimsgid)))
-            events.append(Event(row_id, attempt, status.apimsgid, status.status, now, "reconcile"))
+    for message in suspects if together == 1 else ():
+        if message.row_id in search.known:
+            (turn, name, status), attempt = search.known[message.row_id], message.attempt + 1
+            intent = Intent(message.row_id, attempt, name, micro(now), turn)
+            found.append((intent, Outcome(message.row_id, attempt, "accepted", now, status.apimsgid)))
+            events.append(Event(message.row_id, attempt, status.apimsgid, status.status, now, "reconcile"))
     found += [_doubt(service, campaign_id, one, IN_A_REQUEST, name) for one, name in doubtful]
     borrowed = _record(service, campaign_id, found)
     service.ledger.note([event for event in events if (event.row_id, event.attempt) not in borrowed])
@@ -162,8 +163,8 @@ def _sharing(suspects: Sequence[Message], search: _Search, together: int) -> Ite
 def _doubt(service: Service, campaign_id: str, message: Message, reason: str, name: str = "") -> tuple[Intent, Outcome]:
     """Name an attempt that may have been made."""
     now, attempt = service.clock.now(), message.attempt + 1
-    name = name or climsgid(campaign_id, message.key, attempt)
-    intent = Intent(message.row_id, attempt, name, micro(now))
+    name = name or climsgid(campaign_id, message.key, message.turn)
+    intent = Intent(message.row_id, attempt, name, micro(now), message.turn)
     return intent, Outcome(message.row_id, attempt, "unknown", now, error=reason)
 
 

@@ -86,7 +86,7 @@ def connected(
 ) -> Iterator[cn.Account]:
     """Open an account as its user does, with ids as in real life, and a clock that steps from some time on."""
     place = url if isinstance(url, str) else url.url
-    login = {"user": "sandbox", "password": "sandbox", "api_id": "1", "base_url": place}
+    login: dict[str, Any] = {"user": "sandbox", "password": "sandbox", "api_id": "1", "base_url": place}
     with cn.connect(**login, ledger=ledger, **settings) as sms:
         sms._service = replace(sms._service, clock=SteppedClock(datetime.now(UTC) + later))
         yield sms

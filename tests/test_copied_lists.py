@@ -84,9 +84,7 @@ CHANGES = ["other order", "shorter", "grown", "longer lists", "each", "suppresse
 
 @ways(1, seed="made up")
 @pytest.mark.parametrize("change", CHANGES)
-def test_lists_that_would_be_made_up_in_another_way_after_the_copy(
-    change, copy, put_back, ledger, aside, monkeypatch
-):
+def test_lists_that_would_be_made_up_in_another_way_after_the_copy(change, copy, put_back, ledger, aside, monkeypatch):
     frame, mode, allow = people(COUNT), "list", None
     with serve(Watched()) as server:
         with account(server, ledger, concurrency=2) as sms:

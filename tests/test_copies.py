@@ -1,4 +1,4 @@
-"""A ledger is put back from a copy, whatever was copied, when and how: nobody is written to twice, and all are named."""
+"""A ledger is put back from a copy, whatever was copied, when and how: nobody is written to twice, all are named."""
 
 from __future__ import annotations
 

@@ -123,9 +123,7 @@ class Account:
         options = Options.checked(
             name=single.NAME, to="to", sender=sender, country=country, budget=budget, max_credits=max_credits
         )
-        return single.send(
-            self._service, _number(to), checks.text("text", text), options, again=checks.flag("again", again)
-        )
+        return single.send(self._service, to, checks.text("text", text), options, again=checks.flag("again", again))
 
     def send_batch(
         self,
@@ -231,8 +229,8 @@ class Account:
             send it.
         mode
             ``"each"``: every message is a request of its own. ``"list"``: rows of exactly the same text share a
-            request of up to 300. That is faster, but where a reply is lost the whole request is unknown, and
-            the gateway cannot be asked about one recipient of it.
+            request of up to 300. That is faster, but where a reply is lost or the program killed, the whole request is
+            unknown, and the gateway cannot be asked about one recipient of it.
 
         Raises
         ------
@@ -510,13 +508,6 @@ class Account:
 
     def _repr_html_(self) -> str:
         return display.panel(self._title, self._facts())
-
-
-def _number(to: Any) -> str:
-    """Check that a number is text with something in it; the doctor sees to the rest."""
-    if not to.strip() if isinstance(to, str) else pd.api.types.is_scalar(to) and pd.isna(to):
-        checks.refuse("The message cannot be sent: the number is empty.", "Give one, such as '447700900123'.")
-    return checks.text("to", to, "Pass one number in quotation marks; for several there is sms.send_batch().")
 
 
 def listed(given: Any, name: str, column: str) -> pd.Series[Any]:

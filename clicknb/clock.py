@@ -1,7 +1,8 @@
 """Time as the program sees it: the machine's, or the sandbox's.
 
 Everything that reads the time of day or waits for something to happen at the gateway goes through a clock, so that
-a sandbox can let half an hour pass at once. Rates and network timeouts use real monotonic time instead.
+a sandbox can let half an hour pass at once. What is recorded is wall time, which may be set; limits and waiting times
+are measured on monotonic time, which nobody can set. Rates and network timeouts use the machine's own.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ class Clock(Protocol):
     def now(self) -> datetime:
         """Tell the time, with its zone (UTC)."""
 
+    def monotonic(self) -> float:
+        """Tell how many seconds have passed since some moment, however ``now`` was set meanwhile."""
+
     def sleep(self, seconds: float, wake: Event | None = None) -> None:
         """Let time pass, at most until somebody sets ``wake``."""
 
@@ -31,6 +35,10 @@ class RealClock:
     def now(self) -> datetime:
         """Tell the time, with its zone (UTC)."""
         return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Tell how many seconds have passed since some moment."""
+        return time.monotonic()
 
     def sleep(self, seconds: float, wake: Event | None = None) -> None:
         """Wait, at most until somebody sets ``wake``."""
@@ -53,15 +61,24 @@ class SteppedClock:
     """
 
     def __init__(self, start: datetime = START) -> None:
-        self._now = start
+        self._start = start
+        self._passed = 0.0
 
     def now(self) -> datetime:
         """Tell the time, with its zone (UTC)."""
-        return self._now
+        return self._start + timedelta(seconds=self._passed)
+
+    def monotonic(self) -> float:
+        """Tell how many seconds were slept."""
+        return self._passed
 
     def sleep(self, seconds: float, wake: Event | None = None) -> None:
         """Jump forward."""
-        self._now += timedelta(seconds=max(0.0, seconds))
+        self._passed += max(0.0, seconds)
+
+    def turn(self, by: timedelta) -> None:
+        """Set the time of day forth or back, as people and time servers do; no time passes by that."""
+        self._start += by
 
 
 class RunningClock:
@@ -82,7 +99,11 @@ class RunningClock:
 
     def now(self) -> datetime:
         """Tell the time, with its zone (UTC)."""
-        return self._start + timedelta(seconds=(time.monotonic() - self._began) * self._speed)
+        return self._start + timedelta(seconds=self.monotonic())
+
+    def monotonic(self) -> float:
+        """Tell how many of its seconds have passed since it was made."""
+        return (time.monotonic() - self._began) * self._speed
 
     def sleep(self, seconds: float, wake: Event | None = None) -> None:
         """Wait, for less than it says and at most until somebody sets ``wake``."""

@@ -243,7 +243,9 @@ CAMPAIGNS: Schema = {
 }
 
 
-def build(schema: Schema, rows: Iterable[Mapping[str, Any]] | pd.DataFrame, index: Any = None) -> pd.DataFrame:
+def build(
+    schema: Schema, rows: Iterable[Mapping[str, Any]] | Mapping[str, Any] | pd.DataFrame, index: Any = None
+) -> pd.DataFrame:
     """Make a frame with exactly the columns and dtypes of a schema.
 
     Parameters
@@ -251,16 +253,21 @@ def build(schema: Schema, rows: Iterable[Mapping[str, Any]] | pd.DataFrame, inde
     schema
         One of the constants of this module.
     rows
-        Records, or a frame with some of the columns; what is missing becomes missing values.
+        Records, a frame with some of the columns, or such columns by their names; what is missing becomes missing
+        values.
     index
-        The caller's index, of the same length; a plain range if None.
+        The caller's index, of the same length; a plain range if None. Columns by their names need one.
     """
-    source = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame.from_records(list(rows))
+    source = rows if isinstance(rows, Mapping | pd.DataFrame) else pd.DataFrame.from_records(list(rows))
     position = index if index is not None else pd.RangeIndex(len(source))
-    columns = {
-        name: source[name].astype(dtype).set_axis(position)
-        if name in source
-        else pd.Series(None, index=position, dtype=dtype)
-        for name, dtype in schema.items()
-    }
+    columns = {name: _column(source.get(name), dtype, position) for name, dtype in schema.items()}
     return pd.DataFrame(columns, index=position)
+
+
+def _column(values: Any, dtype: Any, index: pd.Index[Any]) -> pd.Series[Any]:
+    column: pd.Series[Any]
+    if isinstance(values, pd.Series):
+        column = values.astype(dtype).set_axis(index)
+    else:
+        column = pd.Series(values, index, dtype=dtype)
+    return column

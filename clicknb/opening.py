@@ -30,7 +30,7 @@ from clicknb.gateway.transport import (
     check_base_url,
     is_loopback,
 )
-from clicknb.messages.numbers import normalise
+from clicknb.messages.numbers import typed
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -173,7 +173,8 @@ def connect(
     rate
         Messages a second, at most; 100 on a live account unless told otherwise.
     concurrency
-        Connections, at most 256; also how many messages a crash can leave in doubt.
+        Connections, at most 256; also how many requests a crash can leave in doubt: of one message each, or of up to
+        300 with ``mode="list"``.
     allow
         The only destination addresses that may be sent to, in international form: one, or several.
 
@@ -239,7 +240,7 @@ def _exchange(url: str, connections: int) -> Exchange:
 def _allowed(allow: str | Iterable[str]) -> frozenset[str]:
     """Read the numbers of an allow list, however they are written."""
     written = listed(allow, "numbers in allow", "to")
-    read = written.map(normalise)
+    read = written.map(typed)
     if refused := [verdict.problem for verdict in read if verdict.problem]:
         checks.refuse(
             f"{len(refused):,} of the {len(read):,} numbers in allow cannot be read; the first: {refused[0]}.",

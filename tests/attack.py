@@ -101,6 +101,22 @@ def run(*processes: Any) -> list[int]:
     return [process.exitcode for process in processes]
 
 
+def pauses(sms: cn.Account, turned: timedelta = timedelta(0)) -> list[float]:
+    """Keep how long each pause of an account is, and set the time of day by so much in each."""
+    clock: Any = sms._service.clock
+    kept: list[float] = []
+    pass_by = clock.sleep
+
+    def sleep(seconds: float, wake: Any = None) -> None:
+        kept.append(seconds)
+        assert len(kept) < 1000, "it never ends"
+        pass_by(seconds, wake)
+        clock.turn(turned)
+
+    clock.sleep = sleep
+    return kept
+
+
 class Meddler:
     """An exchange that lets somebody act before and after each of its calls."""
 

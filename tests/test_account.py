@@ -54,6 +54,32 @@ def test_a_second_time_that_could_not_be_sent_does_not_leave_unasked():
         assert len(server.gateway.messages) == 2
 
 
+ZEROS = "447700" + 6 * "0"
+"""A number that a spreadsheet could have rounded, as one writes it."""
+
+
+def test_a_number_that_ends_in_zeros_is_asked_about_only_in_a_table(sms, tmp_path):
+    table = pd.DataFrame({"to": [ZEROS]})
+    assert sms.plan(table, to="to", text="Hi", name="x").frame["problem"].str.contains("rounded").tolist() == [True]
+    for number, country in ((ZEROS, None), (f"+{ZEROS}", None), (f"0{ZEROS[2:]}", "GB"), (ZEROS, "GB")):
+        assert sms.send(number, f"Hi {number} {country}", country=country)["to"].tolist() == [ZEROS]
+    people = pd.DataFrame({"to": ["447700900001"]})
+    assert sms.plan(people, to="to", text="Hi", name="x").test(ZEROS)["to"].tolist() == [ZEROS]
+    with testing.server() as server, testing.account(server, allow=ZEROS) as limited:
+        assert limited.send(ZEROS, "Hi")["state"].tolist() == ["accepted"]
+        with pytest.raises(InvalidInput, match="allow list"):
+            limited.send("447700900001", "Hi")
+
+
+@pytest.mark.parametrize(
+    ("number", "problem"),
+    [(f"{ZEROS}.0", "rounded by a spreadsheet"), ("999" + 8 * "0", "not a number of any country"), ("1E+11", "digits")],
+)
+def test_a_number_by_itself_is_refused_for_what_is_wrong_with_it(sms, number, problem):
+    with pytest.raises(InvalidInput, match=f"The message cannot be sent: .*{problem}.*Nothing left this machine"):
+        sms.send(number, "Hi")
+
+
 def test_a_message_in_doubt_is_not_sent_again_either():
     with testing.server() as server, testing.account(server) as sms:
         assert sms.send("27999400003", "Hello")["state"].tolist() == ["unknown"]
@@ -86,6 +112,16 @@ def test_statuses_and_charges_keep_order_and_index(sms):
         assert [str(dtype) for dtype in shown.dtypes] == [str(dtype) for dtype in schema.values()]
         assert shown["status"].notna().all()
     assert sms.statuses(ids)["final"].all()
+
+
+def test_statuses_and_charges_say_what_the_ledger_knows_of_the_ids(sms):
+    people = pd.DataFrame({"to": [f"44770090{n:04d}" for n in range(4)], "text": ["Hi", "x" * 200, "ж", "Hi"]})
+    sent = sms.send_batch(people, to="to", text="{text}", name="x").set_index("apimsgid")
+    statuses, charges = sms.statuses(sent.index).set_index("apimsgid"), sms.charges(sent.index).set_index("apimsgid")
+    assert statuses["climsgid"].to_dict() == sent["climsgid"].to_dict()
+    assert statuses["to"].to_dict() == charges["to"].to_dict() == sent["to"].to_dict()
+    assert charges["parts"].to_dict() == sent["parts"].to_dict()
+    assert charges["estimated"].round(6).tolist() == [0.8, 1.6, 0.8, 0.8]
 
 
 @pytest.mark.parametrize("ids", [[], pd.Series([], dtype="str")])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pandas as pd
 import pytest
@@ -10,7 +11,9 @@ import pytest
 import clicknb as cn
 from clicknb import testing
 from clicknb.campaign.schema import Outcome
+from clicknb.errors import NotSent
 from clicknb.sandbox import Fault
+from tests.attack import Crash, Recorder, in_process, meddle, pauses
 
 GOLDEN_TEXTS = [
     "Hello",
@@ -249,6 +252,25 @@ def test_what_is_not_final_when_tracking_ends_stays_pending():
         assert list(campaign.statuses["final"]) == [False, True]
 
 
+@pytest.mark.parametrize("hours", [-2, 0, 2])
+def test_tracking_takes_as_long_as_it_was_told_however_the_clock_is_set(hours):
+    frame = pd.DataFrame({"to": ["27999200003"]})
+    with cn.sandbox() as sms:
+        campaign = sms.plan(frame, to="to", text="Hi", name="slow").send(progress=False)
+        slept = pauses(sms, timedelta(hours=hours))
+        campaign.track(timeout="5min", progress=False)
+        assert sum(slept) == 300
+
+
+def test_a_refresh_asks_once_about_each_message_by_the_session_that_is_there(tmp_path):
+    gateway = Recorder()
+    with in_process(gateway, tmp_path) as sms:
+        campaign = sms.plan(people(20), to="mobile", text="Hi", name="x").send(progress=False)
+        gateway.arrived.clear()
+        campaign.refresh()
+        assert gateway.arrived == {"querymsg": 20}
+
+
 def test_cancel_empties_the_queue():
     with testing.server(credits=4) as server, testing.account(server) as sms:
         with pytest.raises(cn.errors.CampaignStopped) as stopped:
@@ -416,6 +438,18 @@ def test_an_older_attempt_that_was_accepted_after_all_is_found_and_counts():
         assert campaign.charges["charge"].tolist() == [1.0]  # two messages of half a credit
 
 
+@pytest.mark.parametrize("accepted", [1, 2])
+def test_of_two_attempts_the_one_that_was_accepted_says_most(accepted):
+    lost = pd.DataFrame({"to": ["27999400003"]})
+    with cn.sandbox() as sms:
+        campaign = sms.plan(lost, to="to", text="Hi", name="x").send(progress=False)
+        campaign.resume(resend=["unknown"], progress=False)
+        late = Outcome(1, accepted, "accepted", sms._service.clock.now(), "a" * 32)
+        sms._service.ledger.record(campaign._id, [late], [])
+        assert campaign.counts == {"accepted": 1}
+        assert campaign.sends["apimsgid"].tolist() == ["a" * 32]
+
+
 def test_reconciling_while_the_gateway_is_away_is_an_error():
     with testing.server(faults=[Fault("lost", share=1.0)]) as server, testing.account(server) as sms:
         campaign = sms.plan(people(3), to="mobile", text="Hi", name="x").send(progress=False)
@@ -527,6 +561,65 @@ def test_the_budget_stops_a_campaign_that_costs_more_than_it_said():
             plan.send(progress=False)
         spent = 5 * 0.8 * len(server.gateway.messages)
         assert 450 <= spent <= 450 + (4 + 50) * 4.0
+
+
+def test_a_balance_that_cannot_be_asked_makes_a_campaign_with_a_budget_wait_and_then_stop():
+    with cn.sandbox() as sms:
+        plan = sms.plan(people(3), to="mobile", text="Hi", name="x", budget=10)
+        slept = pauses(sms)
+        asked, balance = [], sms.gateway.getbalance
+
+        def unreachable():
+            asked.append(True)
+            message = "The gateway cannot be reached."
+            raise NotSent(message)
+
+        sms.gateway.getbalance = unreachable
+        with pytest.raises(cn.errors.CampaignStopped, match="cannot be reached"):
+            plan.send(progress=False)
+        assert len(slept) == 3
+        assert sms.campaign("x").counts == {"planned": 3}
+        assert sms._box.messages == []
+        asked.clear()
+        sms.gateway.getbalance = lambda: unreachable() if len(asked) < 2 else balance()
+        assert plan.send(progress=False).counts == {"accepted": 3}
+        assert len(slept) == 5
+
+
+def test_a_balance_that_is_refused_stops_a_campaign_with_a_budget_at_once():
+    with cn.sandbox() as sms:
+        plan = sms.plan(people(3), to="mobile", text="Hi", name="x", budget=10)
+        slept = pauses(sms)
+
+        def refused():
+            message = "The gateway refuses the account: 001 Authentication failed."
+            raise cn.errors.AccountError(message, code="001")
+
+        sms.gateway.getbalance = refused
+        with pytest.raises(cn.errors.CampaignStopped, match="001 Authentication failed"):
+            plan.send(progress=False)
+        assert slept == []
+        assert sms.campaign("x").counts == {"planned": 3}
+        assert sms._box.messages == []
+
+
+def test_what_left_before_a_crash_is_spent_although_nobody_could_ask_the_balance(tmp_path):
+    gateway = Recorder(faults=[Fault("lost", share=0.2)])
+    with in_process(gateway, tmp_path, connections=1) as sms:
+        left = iter(range(21))
+
+        def crash(what):
+            if what == "before start" and next(left, None) is None:
+                raise Crash
+
+        meddle(sms, crash)
+        with pytest.raises(Crash):
+            sms.plan(people(40), to="mobile", text="Hi", name="x", budget=33).send(progress=False)
+    with in_process(gateway, tmp_path, connections=1) as sms:
+        counts = sms.campaign("x").counts
+        assert min(counts["accepted"], counts["unknown"]) > 5
+        spent = sms._service.ledger.spent(sms.campaign("x")._id)
+        assert spent == Decimal("0.8") * (counts["accepted"] + counts["unknown"])
 
 
 @pytest.mark.parametrize(("fault", "words"), [("lost", "are in doubt"), ("html502", "are in doubt")])

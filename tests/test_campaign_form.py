@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 
 import pandas as pd
@@ -22,6 +22,7 @@ from clicknb.forms import progress
 from clicknb.forms.people import People
 from clicknb.forms.recipe import Recipe
 from clicknb.opening import in_process
+from tests.attack import pauses
 from tests.browser import wait_for
 from tests.outcomes import PAYLOADS
 from tests.widgets import Hostile, shown, strange_markup, unlabelled, visible, walk
@@ -352,6 +353,15 @@ def test_what_is_unknown_can_be_asked_about(sms):
     form.outcome.settle.click()
     assert form.outcome.result.counts == {"accepted": 1}
     assert form.outcome.settle not in set(visible(form.view))
+
+
+@pytest.mark.parametrize("hours", [-2, 2])
+def test_tracking_ends_after_half_an_hour_however_the_clock_is_set(sms, hours):
+    slept = pauses(sms, timedelta(hours=hours))
+    form = checked(sms, table(1).assign(mobile="27999200003"))  # stays at the network
+    form.send.click()
+    form.outcome.track.click()
+    assert 1800 <= sum(slept) < 1800 + 30
 
 
 def test_the_outcome_is_saved_beside_a_notebook_and_never_over_another_file(sms, tmp_path, monkeypatch):

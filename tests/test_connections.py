@@ -6,8 +6,11 @@ import contextlib
 import datetime as dt
 import ipaddress
 import selectors
+import signal
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 import time
 import traceback
@@ -21,7 +24,7 @@ from clicknb.gateway.transport import RequestsTransport, SequentialExchange, Thr
 from clicknb.gateway.wire import Reply, Request
 from clicknb.sandbox import Gateway
 from clicknb.sandbox.server import serve
-from tests.test_transport import GOOD, HEAD, LOST, SEND, SLOW, Server, reset, say, silence
+from tests.test_transport import CHUNKED, GOOD, HEAD, LOST, SEND, SLOW, Server, drip, reset, say, silence
 
 BIG = Request("sendmsg", {"text": "x" * 8_000_000})
 
@@ -78,12 +81,16 @@ def test_any_status_is_a_reply_and_no_redirect_is_followed(make, status):
         assert other.requests == []
 
 
+BY_THE_BOOK = "the answer is not HTTP by the book: "
 REASONS = {
     "reset": "the connection failed",
+    "nothing": "it closed the connection without an answer",
     "half a body": "its answer broke off",
     "half a chunk": "its answer broke off",
     "no last chunk": "its answer broke off",
-    "no HTTP": "the connection failed",
+    "no chunk": BY_THE_BOOK + "a chunk of it is broken",
+    "no gzip": BY_THE_BOOK + "it is compressed",
+    "no HTTP": BY_THE_BOOK + "it does not begin like HTTP/1.1",
     "no end": "its answer had no end",
 }
 
@@ -95,8 +102,77 @@ def test_a_lost_reply_leaves_doubt_and_nothing_is_repeated(make, name):
         error = answer(exchange)
         assert isinstance(error, InDoubt)
         assert "Do not send it again" in str(error)
-        assert error.reason == REASONS.get(name, error.reason)
+        assert error.reason == REASONS[name]
         assert len(server.requests) == 1
+
+
+FIELD = GOOD.replace(b"OK\r\n", b"OK\r\n%b\r\n", 1)
+IMPROPER = {
+    "it is compressed": FIELD.replace(b"%b", b"Content-Encoding: gzip"),
+    "its length is stated twice": FIELD.replace(b"%b", b"Content-Length: 7"),
+    "its length is stated in two ways": FIELD.replace(b"%b", b"Transfer-Encoding: chunked"),
+    "a header line is folded": FIELD.replace(b"%b", b"X: a\r\n b"),
+    "a header line is broken": FIELD.replace(b"%b", b"X"),
+    "there is an empty line before it": b"\r\n" + GOOD,
+    "it changes to another protocol": b"HTTP/1.1 101 X\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n" + GOOD,
+}
+
+
+@every_exchange
+@pytest.mark.parametrize("flaw", IMPROPER)
+def test_a_reply_that_is_not_by_the_book_leaves_doubt_and_says_what_is_wrong_with_it(make, flaw):
+    with connected(say(IMPROPER[flaw]), say(GOOD), make=make) as (server, exchange):
+        error = answer(exchange)
+        assert isinstance(error, InDoubt)
+        assert error.reason == BY_THE_BOOK + flaw
+        assert answer(exchange).text == "OK: 605"
+        assert server.connections == 2
+
+
+@every_exchange
+@pytest.mark.parametrize("status", [100, 102, 103])
+def test_an_interim_answer_is_not_taken_for_the_reply_nor_the_reply_for_the_next_one(make, status):
+    interim = f"HTTP/1.1 {status} X\r\nLink: x\r\n\r\n".encode()
+    with connected(say(interim + GOOD), say(interim + GOOD.replace(b"605", b"606")), make=make) as (server, exchange):
+        assert [answer(exchange).text for _ in range(2)] == ["OK: 605", "OK: 606"]
+        assert server.connections == 1
+
+
+@every_exchange
+def test_a_second_reply_to_the_same_request_is_not_taken_for_the_next_one(make):
+    with connected(say(GOOD + GOOD.replace(b"605", b"606")), say(GOOD), make=make) as (server, exchange):
+        assert [answer(exchange).text for _ in range(2)] == ["OK: 605", "OK: 605"]
+        assert server.connections == 2
+
+
+@every_exchange
+def test_a_connection_that_is_dropped_is_not_used_again(make):
+    with connected(say(GOOD), make=make) as (server, exchange):
+        exchange.drop(0)
+        for connections in (1, 2, 2):
+            assert answer(exchange).text == "OK: 605"
+            assert server.connections == connections
+            if connections == 1:
+                exchange.drop(0)
+                assert server.closed.acquire(timeout=5)
+
+
+@pytest.mark.parametrize("make", [Connections, threaded])
+def test_only_a_free_connection_can_be_dropped(make):
+    hold = threading.Event()
+
+    def step(connection, _ended):
+        hold.wait(5)
+        connection.sendall(GOOD)
+
+    with connected(step, make=make) as (_, exchange):
+        exchange.start(0, SEND)
+        for slot in (0, 2, -1):
+            with pytest.raises(ValueError, match="not free"):
+                exchange.drop(slot)
+        hold.set()
+        assert exchange.wait(5) == [(0, Reply(200, b"OK: 605"))]
+        exchange.drop(0)
 
 
 @every_exchange
@@ -106,9 +182,70 @@ def test_no_reply_is_waited_for_longer_than_agreed(make, step):
         start = time.monotonic()
         error = answer(exchange)
         assert isinstance(error, InDoubt)
-        assert error.reason == "it did not answer in time" or make is not Connections
+        assert error.reason == "it did not answer in time"
         assert time.monotonic() - start < 5  # the bytes alone would drip for 25 seconds
         assert len(server.requests) == 1
+
+
+def flood(start, more):
+    """Send as fast as it can, and until nobody listens."""
+
+    def step(connection, ended):
+        connection.sendall(start)
+        while not ended.is_set():
+            connection.sendall(more)
+        return False
+
+    return step
+
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+FLOODS = {
+    "interim answers": flood(b"", CONTINUE * 1000),
+    "interim answers, slowly": drip([CONTINUE] * 500),
+    "header": flood(HEAD, b"X: " + b"x" * 60_000),
+    "headers": flood(HEAD, b"X: x\r\n" * 10_000),
+    "small chunks": flood(CHUNKED, b"1\r\nx\r\n" * 10_000),
+    "small chunks, slowly": drip([CHUNKED] + [b"1\r\nx\r\n"] * 500),
+    "size of a chunk": flood(CHUNKED, b"0" * 60_000),
+    "trailer": flood(CHUNKED + b"0\r\n", b"X: x\r\n" * 10_000),
+    "body": flood(HEAD + b"\r\n", b"x" * 60_000),
+    "empty lines": flood(b"", b"\r\n" * 10_000),
+}
+
+
+@every_exchange
+@pytest.mark.parametrize("name", FLOODS)
+def test_a_flood_ends_in_time(make, name):
+    with connected(FLOODS[name], make=make, read_timeout=0.5) as (server, exchange):
+        start = time.monotonic()
+        assert isinstance(answer(exchange), InDoubt)
+        assert time.monotonic() - start < 2.5
+        assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("make", [Connections, threaded])
+@pytest.mark.parametrize("name", FLOODS)
+def test_a_flood_on_one_connection_keeps_no_other_waiting(make, name):
+    flooded = threading.Event()
+
+    def begin(connection, ended):
+        flooded.set()
+        return FLOODS[name](connection, ended)
+
+    def behind(connection, _ended):
+        flooded.wait(5)
+        connection.sendall(GOOD)
+
+    with connected(begin, behind, make=make, read_timeout=0.5) as (_, exchange):
+        exchange.start(0, SEND)
+        exchange.start(1, SEND)
+        answers = {}
+        while len(answers) < 2:
+            answers.update(exchange.wait(5))
+        lost, good = sorted(answers.values(), key=lambda outcome: isinstance(outcome, Reply))
+        assert isinstance(lost, InDoubt)
+        assert good == Reply(200, b"OK: 605")
 
 
 @every_exchange
@@ -416,6 +553,52 @@ def test_closing_does_not_wait():
         assert exchange.wait() == []
 
 
+STOPPED = """
+import sys, threading
+from clicknb.gateway.connections import Connections
+from clicknb.gateway.transport import RequestsTransport, ThreadedExchange
+from clicknb.gateway.wire import Request
+
+kind, url = sys.argv[1:]
+if kind == "Connections":
+    exchange = Connections(url, 4, read_timeout=1.5)
+else:
+    exchange = ThreadedExchange(lambda: RequestsTransport(url, read_timeout=1.5), 4)
+for slot in range(4):
+    exchange.start(slot, Request("sendmsg", {"text": str(slot)}))
+answers = {}
+while len(answers) < 4:
+    answers.update(exchange.wait())
+print(*(len(getattr(answer, "body", b"")) for _, answer in sorted(answers.items())))
+"""
+
+
+@pytest.mark.parametrize("kind", ["Connections", "ThreadedExchange"])
+def test_a_process_that_was_stopped_for_too_long_reads_what_has_come_before_it_names_anything_late(kind):
+    arrived, stopped, answered = threading.Semaphore(0), threading.Event(), threading.Semaphore(0)
+    reply = HEAD + b"Content-Length: 100000\r\n\r\n" + b"x" * 100_000
+
+    def step(connection, _ended):
+        arrived.release()
+        stopped.wait(10)
+        connection.sendall(reply)
+        answered.release()
+
+    with Server(step) as server:
+        command = [sys.executable, "-c", STOPPED, kind, server.url]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        for _ in range(4):
+            assert arrived.acquire(timeout=20)
+        process.send_signal(signal.SIGSTOP)
+        stopped.set()
+        for _ in range(4):
+            assert answered.acquire(timeout=5)
+        time.sleep(2)  # beyond its time limit
+        process.send_signal(signal.SIGCONT)
+        output, _ = process.communicate(timeout=20)
+    assert output.split() == ["100000"] * 4
+
+
 # --- TLS ---------------------------------------------------------------------------------------------------------
 
 
@@ -509,9 +692,13 @@ def test_a_lost_reply_leaves_doubt_over_tls_too(certificate, name):
         assert len(server.requests) == 1
 
 
-def test_a_body_of_unknown_length_may_have_been_cut_by_anybody_unless_tls_says_that_it_ended(certificate):
-    with connected(server=SecureServer(certificate, say(HEAD + b"\r\nID: cb1c", then_close=True))) as (_, exchange):
-        assert isinstance(answer(exchange), InDoubt)
+@every_exchange
+def test_a_body_of_unknown_length_may_have_been_cut_by_anybody_unless_tls_says_that_it_ended(make, certificate):
+    server = SecureServer(certificate, say(HEAD + b"\r\nID: cb1c", then_close=True))
+    with connected(make=make, server=server) as (_, exchange):
+        error = answer(exchange)
+        assert isinstance(error, InDoubt)
+        assert error.reason == "its answer broke off"
 
 
 def test_a_secure_connection_that_the_gateway_closes_in_a_pause_leaves_no_doubt(certificate):

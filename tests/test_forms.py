@@ -372,6 +372,17 @@ def test_the_code_of_one_number_sends_it(sms):
     assert [(each.to, each.text) for each in found["sms"]._box.messages] == [(ANN, 'Say "yes"')]
 
 
+@pytest.mark.parametrize("numbers", ["+{0}", "+{0} {1}"])
+def test_a_number_that_ends_in_zeros_is_asked_about_once(sms, numbers):
+    zeros = "447700" + 6 * "0"  # as a spreadsheet could have rounded one
+    form = message(sms, numbers.format(zeros, ANN))
+    form.check.click()
+    found = run_code(form.code.text)
+    form.send.click()
+    assert zeros in {to for to, _ in sent(sms)}
+    assert zeros in {each.to for each in found["sms"]._box.messages}
+
+
 def test_the_code_of_a_scheduled_message_runs(sms):
     form = message(sms, at=sms._service.clock.now() + timedelta(hours=5))
     assert run_code(form.code.text)["campaign"].counts == {"accepted": 1}

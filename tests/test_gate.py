@@ -20,6 +20,7 @@ from clicknb.clock import SteppedClock
 from clicknb.errors import CampaignStopped, ContentChanged, InvalidInput
 from clicknb.opening import in_process
 from clicknb.sandbox import Gateway
+from tests.attack import pauses
 
 SATURDAY_EVENING = datetime(2026, 3, 7, 18, tzinfo=UTC)
 FRIDAY_MORNING = datetime(2026, 3, 6, 9, tzinfo=UTC)
@@ -230,6 +231,33 @@ def test_the_gateway_holds_what_comes_too_early(mode):
         later = sms.campaign("x").track(timeout="3d", progress=False).outcomes.set_index("to")
         assert later.loc["447700900001", "settled_at"] >= datetime(2026, 3, 8, 9, tzinfo=UTC)
         assert later.loc["27999123456", "settled_at"] >= datetime(2026, 3, 9, 6, tzinfo=UTC)
+
+
+def test_a_sender_that_waits_for_its_hour_looks_every_half_minute_whether_it_was_stopped():
+    office = cn.Hours("office", {"Fri": "09:05-15:00"})
+    with at(FRIDAY_MORNING) as sms:
+        kept = pauses(sms)
+        plan = sms.plan(people(2), to="to", text="Hi", name="x", hours=office, outside="wait")
+        assert plan.send(progress=False).counts == {"accepted": 2}
+        assert kept == [30.0] * 10
+
+
+def test_a_sender_that_was_stopped_waits_for_no_hour():
+    frame = pd.DataFrame({"to": ["447700900001", "27999123456"]})
+    with in_process(Gateway(credits=0), Ledger(owner="sandbox"), SteppedClock(SATURDAY_EVENING)) as sms:
+        kept = pauses(sms)
+        with pytest.raises(CampaignStopped, match="No Credit Left"):
+            sms.plan(frame.iloc[::-1], to="to", text="Hi", name="x", hours="auto", outside="wait").send(progress=False)
+        assert kept == []
+        assert sms.campaign("x").counts == {"planned": 2}
+
+
+def test_the_gateway_holds_a_message_for_seven_days_but_for_a_minute():
+    office = cn.Hours("office", {"Fri": "09:00-09:01"})
+    with at(FRIDAY_MORNING + timedelta(minutes=1)) as sms:
+        plan = sms.plan(people(2), to="to", text="Hi", name="x", hours=office, outside="schedule")
+        assert plan.send(progress=False).counts == {"accepted": 2}
+        assert {message.due_at for message in sms._box.messages} == {FRIDAY_MORNING + timedelta(days=7)}
 
 
 def test_cancelling_stops_what_waits_for_its_hour(monkeypatch):

@@ -83,6 +83,11 @@ def test_some_replies_have_no_body(status):
     ("data", "reusable"),
     [
         (STATED + b"O", False),
+        (STATED + b"\r\n", False),
+        (STATED + STATED, False),
+        (STATED + STATED.replace(b"605", b"606"), False),
+        (CHUNKED + b"7\r\nOK: 605\r\n0\r\n\r\n\r\n", False),
+        (CHUNKED + b"7\r\nOK: 605\r\n0\r\n\r\n" + STATED, False),
         (STATED.replace(b"OK\r\n", b"OK\r\nConnection: close\r\n", 1), False),
         (STATED.replace(b"OK\r\n", b"OK\r\nconnection: x, CLOSE\r\n", 1), False),
         (STATED.replace(b"1.1", b"1.0"), False),
@@ -116,16 +121,72 @@ BROKEN = {
     "packed and chunked": HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
     "no size": CHUNKED + b"\r\n",
     "odd size": CHUNKED + b"0x7\r\nOK: 605\r\n",
-    "long size line": CHUNKED + b"7;" + b"x" * 300 + b"\r\n",
     "no end of chunk": CHUNKED + b"7\r\nOK: 605xx",
+    "empty line before": b"\r\n" + STATED,
+    "empty line after an interim answer": b"HTTP/1.1 100 Continue\r\n\r\n\r\n" + STATED,
+    "interim answer that changes the protocol": b"HTTP/1.1 101 X\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n" + STATED,
+    "equal lengths": STATED.replace(b"OK\r\n", b"OK\r\nContent-Length: 7\r\n", 1),
+    "length as a list": HEAD + b"Content-Length: 7, 7\r\n\r\nOK: 605",
+    "chunks and length": HEAD + b"Transfer-Encoding: chunked\r\nContent-Length: 7\r\n\r\n0\r\n\r\n",
+    "chunked twice": CHUNKED.replace(b"OK\r\n", b"OK\r\nTransfer-Encoding: chunked\r\n", 1) + b"0\r\n\r\n",
+    "line feeds": STATED.replace(b"\r\n", b"\n"),
+    "one line feed": HEAD + b"X: 1\nContent-Length: 7\r\n\r\nOK: 605",
+    "carriage return": HEAD + b"X: 1\rContent-Length: 7\r\n\r\nOK: 605",
+    "line feeds between chunks": CHUNKED + b"7\nOK: 605\n0\n\n",
+    "length in a trailer": CHUNKED + b"0\r\nContent-Length: 7\r\n\r\nOK: 605",
+    "another kind of server": STATED.replace(b"HTTP/1.1", b"ICE/1.0"),
+    "low status": STATED.replace(b"200", b"099"),
 }
 
 
 @pytest.mark.parametrize("data", BROKEN.values(), ids=BROKEN)
 def test_what_breaks_the_rules_is_unreadable(data):
-    with pytest.raises(Unreadable) as caught:
+    with pytest.raises(Unreadable, match="not HTTP by the book") as caught:
         fed(data)
     assert not isinstance(caught.value, BrokenOff)
+
+
+FLAWS = {
+    "garbage": "it does not begin like HTTP/1.1",
+    "another version": "it does not begin like HTTP/1.1",
+    "empty line before": "there is an empty line before it",
+    "empty line after an interim answer": "there is an empty line before it",
+    "no status": "its status is none of HTTP's",
+    "odd status": "its status is none of HTTP's",
+    "another protocol": "it changes to another protocol",
+    "interim answer that changes the protocol": "it changes to another protocol",
+    "folded line": "a header line is folded",
+    "no colon": "a header line is broken",
+    "line feeds": "a line of its head ends in the wrong way",
+    "one line feed": "a line of its head ends in the wrong way",
+    "carriage return": "a line of its head ends in the wrong way",
+    "two lengths": "its length is stated twice",
+    "equal lengths": "its length is stated twice",
+    "length and chunks": "its length is stated in two ways",
+    "chunks and length": "its length is stated in two ways",
+    "length in words": "its length is not a number",
+    "packed": "it is compressed",
+    "packed and chunked": "its transfer coding is not the one in chunks",
+    "odd size": "a chunk of it is broken",
+    "no end of chunk": "a chunk of it is broken",
+}
+
+
+@pytest.mark.parametrize("name", FLAWS)
+def test_what_is_unreadable_says_why_in_the_same_words_however_it_is_cut(name):
+    data = BROKEN[name]
+    for pieces in ([data], [data[at : at + 1] for at in range(len(data))]):
+        with pytest.raises(Unreadable) as caught:
+            fed(*pieces)
+        assert str(caught.value) == f"the answer is not HTTP by the book: {FLAWS[name]}"
+
+
+def test_a_connection_that_ends_without_a_byte_is_told_from_one_that_ends_early():
+    with pytest.raises(BrokenOff, match="without an answer"):
+        fed(b"")
+    for data in (b"H", HEAD, b"HTTP/1.1 100 Continue\r\n\r\n", STATED[:-1]):
+        with pytest.raises(BrokenOff, match="broke off"):
+            fed(data, b"")
 
 
 LONG = {
@@ -133,9 +194,13 @@ LONG = {
     "whole head": HEAD + b"X: " + b"x" * 70_000 + b"\r\nContent-Length: 0\r\n\r\n",
     "stated": HEAD + b"Content-Length: %d\r\n\r\n" % (LARGEST + 1),
     "until the end": HEAD + b"\r\n" + b"x" * (LARGEST + 1),
-    "chunk": CHUNKED + b"%x\r\n" % (LARGEST + 1),
+    "chunk": CHUNKED + b"%x\r\n" % (LARGEST + 1) + b"x" * (LARGEST + 1),
     "chunks": CHUNKED + (b"80000\r\n" + b"x" * 0x80000 + b"\r\n") * 2,
     "trailer": CHUNKED + b"0\r\n" + b"X: x\r\n" * 20_000,
+    "size line": CHUNKED + b"7;" + b"x" * 70_000,
+    "small chunks": CHUNKED + b"1\r\nx\r\n" * 20_000,
+    "interim answers": b"HTTP/1.1 100 Continue\r\n\r\n" * 33,
+    "interim answers with long heads": (b"HTTP/1.1 103 Early\r\nLink: " + b"x" * 3000 + b"\r\n\r\n") * 33,
 }
 
 
@@ -143,6 +208,10 @@ LONG = {
 def test_what_has_no_end_is_given_up(data):
     with pytest.raises(Endless):
         fed(*(data[start : start + 65_536] for start in range(0, len(data), 65_536)))
+
+
+def test_some_interim_answers_may_come_before_the_reply():
+    assert fed(b"HTTP/1.1 102 Processing\r\n\r\n" * 32 + STATED) == (Reply(200, b"OK: 605"), True)
 
 
 def test_the_largest_body_is_taken():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import signal
@@ -386,6 +387,26 @@ def test_a_place_that_cannot_be_is_refused(tmp_path):
     for place in (tmp_path / "file" / "l.sqlite", tmp_path):
         with pytest.raises(LedgerError, match="ledger="):
             Ledger(place)
+
+
+def test_every_commit_is_on_the_disk_and_what_is_deleted_is_overwritten(tmp_path):
+    with closing(Ledger(tmp_path / "l.sqlite")) as ledger, ledger.driver() as first, ledger.driver() as second:
+        assert first is not second
+        for connection in (first, second):
+            assert [
+                connection.execute(f"PRAGMA {name}").fetchone()[0]
+                for name in ("journal_mode", "synchronous", "foreign_keys", "secure_delete")
+            ] == ["wal", 2, 1, 1]
+
+
+def test_why_a_file_cannot_be_made_is_said_in_the_words_of_the_system(tmp_path, monkeypatch):
+    def without_links(*_):
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", without_links)
+    with pytest.raises(LedgerError, match=f"cannot be opened: {os.strerror(errno.EPERM)}"):
+        Ledger(tmp_path / "l.sqlite")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_ledger_locked_by_another_program_is_an_error_that_says_so(tmp_path, monkeypatch):

@@ -217,11 +217,23 @@ def test_a_body_on_get_is_ignored():
     )
 
 
-@pytest.mark.parametrize(
-    "path", ["/http/nothing", "/http/startbatch", "/utils/auth", "/xml/xml", "/", "/http/auth.asp"]
-)
-def test_other_paths_are_not_found(path):
+@pytest.mark.parametrize("path", ["/xml/xml", "/", "/soap/webservice.php", "/rest/message", "/https/auth"])
+def test_other_interfaces_are_not_found(path):
     assert Gateway().handle(path, NOW).status == 404
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *["/http/nothing", "/http/startbatch", "/utils/auth", "/http/auth.asp", "/http", "/http/", "/http/a/b"],
+        *["/mms/si_push", "/mms/ind_push.php", "/mms/", "/http_batch/sendmsg", "/utils", "/http/send\nmsg"],
+    ],
+)
+def test_what_a_family_does_not_know_is_refused_in_the_language_of_the_gateway(path):
+    gateway = Gateway()
+    response = gateway.handle(path, NOW, body=urlencode(WHO).encode())
+    assert (response.status, response.body) == (200, b"ERR: 101, Invalid or missing parameters")
+    assert gateway.handle(path, NOW).body == b"ERR: 001, Authentication failed"
 
 
 @pytest.mark.parametrize("command", ["routeCoverage", "routecoverage", "ROUTECOVERAGE.php", "routeCoverage/"])

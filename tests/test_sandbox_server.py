@@ -242,9 +242,15 @@ def test_a_page_of_another_host_does_not_reach_the_record(server, http_session, 
     assert http_session.get(url, headers={"Host": host}, timeout=10).status_code == 403
 
 
-@pytest.mark.parametrize("path", ["/sandbox/nothing", "/sandbox/advance?seconds=1", "/http/nothing", "/"])
+@pytest.mark.parametrize("path", ["/sandbox/nothing", "/sandbox/advance?seconds=1", "/xml/xml", "/"])
 def test_other_addresses_are_not_found(server, http_session, path):
     assert http_session.get(server.url + path, timeout=10).status_code == 404
+
+
+def test_an_old_client_gets_an_error_line_for_what_the_sandbox_does_not_know(server, http_session):
+    form = {"user": "sandbox", "password": "sandbox", "api_id": "1", "to": "447700900123", "si_text": "Hi"}
+    answer = http_session.post(f"{server.url}/mms/si_push", data=form, timeout=10)
+    assert (answer.status_code, answer.text) == (200, "ERR: 101, Invalid or missing parameters")
 
 
 def test_a_faster_clock_runs_ahead(server):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import signal
 import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -18,7 +21,8 @@ from clicknb.campaign.schema import climsgid
 from clicknb.errors import CampaignError, CampaignStopped, InDoubt, LedgerError
 from clicknb.gateway.transport import SequentialExchange
 from clicknb.gateway.wire import Request
-from clicknb.sandbox import Fault
+from clicknb.sandbox import Fault, Response
+from tests.attack import Recorder, in_process, pauses
 
 PEOPLE = pd.DataFrame({"to": [f"44770090{number:04d}" for number in range(30)]})
 
@@ -200,6 +204,55 @@ def test_a_throttled_gateway_is_given_time_and_gets_everything_once():
         assert campaign.counts == {"accepted": 2}
 
 
+class Busy(Recorder):
+    """A gateway that asks for patience before it takes a message, so many times and for so long."""
+
+    def __init__(self, times: int, patience: str) -> None:
+        super().__init__()
+        self._left = times
+        self._patience = patience
+
+    def handle(self, path: str, now: datetime, **request: Any) -> Response:
+        if not path.endswith("sendmsg") or not self._left:
+            return super().handle(path, now, **request)
+        self._left -= 1
+        return Response(429, b"", {"Retry-After": self._patience} if self._patience else {})
+
+
+@pytest.mark.parametrize(
+    ("patience", "slept"),
+    [("20", [20, 20, 20]), ("60", [60, 60, 60]), ("3", [3, 4, 8]), ("1", [2, 4, 8]), ("", [2, 4, 8])],
+)
+def test_a_busy_gateway_is_given_the_time_it_asks_for_and_more_if_it_asks_again(patience, slept, tmp_path, monkeypatch):
+    monkeypatch.setattr(random, "uniform", lambda least, most: most)
+    with in_process(Busy(3, patience), tmp_path) as sms:
+        kept = pauses(sms)
+        assert sms.plan(PEOPLE.head(1), to="to", text="Hi", name="x").send(progress=False).counts == {"accepted": 1}
+        assert kept == slept
+
+
+@pytest.mark.parametrize(("times", "patience", "slept"), [(1, "61", []), (1, "3600", []), (4, "", [2, 4, 8])])
+def test_a_gateway_that_asks_for_too_much_or_too_often_stops_the_campaign(
+    times, patience, slept, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(random, "uniform", lambda least, most: most)
+    with in_process(Busy(times, patience), tmp_path) as sms:
+        kept = pauses(sms)
+        words = f"asks to wait {patience} seconds" if patience else "keeps asking for patience"
+        with pytest.raises(CampaignStopped, match=words):
+            sms.plan(PEOPLE.head(1), to="to", text="Hi", name="x").send(progress=False)
+        assert kept == slept
+        assert sms.campaign("x").counts == {"planned": 1}
+        assert sms.campaign("x").resume(progress=False).counts == {"accepted": 1}
+
+
+def test_two_pauses_are_never_exactly_alike(tmp_path):
+    with in_process(Busy(3, ""), tmp_path) as sms:
+        kept = pauses(sms)
+        sms.plan(PEOPLE.head(1), to="to", text="Hi", name="x").send(progress=False)
+        assert all(2**number / 2 <= pause < 2**number for number, pause in enumerate(kept, 1))
+
+
 def test_a_refused_connection_is_tried_again_because_nothing_left():
     with cn.sandbox() as sms:
         frame = pd.DataFrame({"to": ["27999400001", "447700900001"]})
@@ -288,3 +341,11 @@ def test_a_rehearsal_proves_the_promise_and_sends_nothing(fault):
 def test_a_rehearsal_that_there_is_not_names_those_that_there_are():
     with cn.sandbox() as sms, pytest.raises(cn.errors.InvalidInput, match="lost replies"):
         plan(sms).rehearse("bad luck")
+
+
+def test_a_campaign_in_the_background_shows_no_bar_of_its_own(capsys):
+    with cn.sandbox() as sms:
+        plan(sms).send(background=True).wait("30s")
+        assert capsys.readouterr().err == ""
+        plan(sms, "y").send()
+        assert "30/30" in capsys.readouterr().err

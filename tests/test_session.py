@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+from datetime import timedelta
 
 import pytest
 
@@ -74,6 +75,21 @@ def test_a_long_pause_needs_a_new_session(minutes, calls):
     clock.sleep(60 * minutes)
     session.id()
     assert desk.calls == calls
+
+
+@pytest.mark.parametrize("hours", [-2, 2])
+def test_a_pause_is_as_long_as_it_was_however_the_clock_is_set(hours):
+    desk, clock = Desk(), SteppedClock()
+    session = Session(desk, clock)
+    session.id()
+    clock.turn(timedelta(hours=hours))
+    session.id()
+    assert desk.calls == 1
+    clock.turn(timedelta(hours=-hours))
+    clock.sleep(16 * 60)
+    clock.turn(timedelta(hours=hours))
+    session.id()
+    assert desk.calls == 2
 
 
 def test_every_use_counts_as_one():

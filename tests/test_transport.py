@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import socket
 import struct
+import subprocess
+import sys
 import threading
 import time
 import traceback
@@ -14,6 +17,7 @@ import pytest
 
 from clicknb.errors import ConfigError, InDoubt, NotSent, TransportError
 from clicknb.gateway import transport as transports
+from clicknb.gateway.connections import Connections
 from clicknb.gateway.limits import Pace
 from clicknb.gateway.transport import (
     InProcessTransport,
@@ -101,9 +105,11 @@ def silence(_connection, ended):
 
 
 def drip(data):
+    pieces = [bytes([byte]) for byte in data] if isinstance(data, bytes) else data
+
     def step(connection, ended):
-        for byte in data:
-            connection.sendall(bytes([byte]))
+        for piece in pieces:
+            connection.sendall(piece)
             if ended.wait(0.05):
                 return False
         return True
@@ -247,9 +253,12 @@ def test_a_lost_reply_leaves_doubt_and_nothing_is_repeated(step):
         assert len(server.requests) == 1
 
 
-def test_headers_that_break_off_bring_an_empty_reply():
-    with connected(say(HEAD + b"Content-Le", then_close=True)) as (_, transport):
-        assert transport.send(SEND) == Reply(200, b"")  # which is `unknown` to a send
+@pytest.mark.parametrize("head", [b"HTTP", HEAD, HEAD + b"Content-Le", HEAD + b"Content-Length: 0\r\n"])
+def test_headers_that_break_off_bring_no_reply(head):
+    with connected(say(head, then_close=True)) as (_, transport):
+        error = failure(transport)
+        assert isinstance(error, InDoubt)
+        assert error.reason == "its answer broke off"
 
 
 SLOW = {
@@ -551,6 +560,31 @@ def test_a_transport_that_breaks_leaves_doubt_and_the_connection_goes_on():
     exchange.start(0, PING)
     assert exchange.wait(5) == [(0, Reply(200, b"OK"))]
     exchange.close()
+
+
+UNANSWERED = """
+import threading
+from clicknb.gateway.transport import ThreadedExchange
+from clicknb.gateway.wire import Request
+
+class Silent:
+    def send(self, request):
+        threading.Event().wait()
+
+exchange = ThreadedExchange(Silent, 1)
+exchange.start(0, Request("ping", {}))
+"""
+
+
+def test_a_program_ends_although_an_answer_is_due():
+    subprocess.run([sys.executable, "-c", UNANSWERED], check=True, timeout=60)
+
+
+@pytest.mark.parametrize("connections", [RequestsTransport, Connections])
+def test_a_minute_is_waited_for_an_answer_and_five_seconds_for_a_connection(connections):
+    defaults = inspect.signature(connections).parameters
+    assert defaults["read_timeout"].default == 60.0
+    assert defaults["connect_timeout"].default == 5.0
 
 
 def test_transports_are_made_when_they_are_needed_and_closed():

@@ -243,6 +243,37 @@ def test_unclear_answers_are_unknown_for_everybody(text, to):
         assert sent.error
 
 
+@pytest.mark.parametrize(
+    "text", ["ERR: 10", "ERR: 1", "ERR:30", "ERR: ", "ERR:", "ERR: 1050", "ERR: 00301", f"ERR: 10 To: {A}"]
+)
+def test_a_code_that_is_not_whole_is_no_code_and_the_reason_says_so(text):
+    (sent,) = sends(text, [A])
+    assert (sent.state, sent.code) == ("unknown", "")
+    words = "not clear" if "To" in text else "an error without a code of three digits"
+    assert words in sent.error
+    for read in READERS:
+        with pytest.raises(UnreadableReply, match=words):
+            read(reply(text))
+    assert wire.error_code(reply(text)) == ""
+
+
+@pytest.mark.parametrize(
+    "text", [f"ID: {ID1} Status: 00", f"apiMsgId: {ID1} charge: 0.8 status: 0", f"ID: {ID1} Status:"]
+)
+def test_a_status_that_is_not_whole_is_unreadable_and_the_reason_says_so(text):
+    for read in READERS:
+        with pytest.raises(UnreadableReply, match="a status that is not three digits"):
+            read(reply(text))
+
+
+def test_a_code_that_is_cut_leaves_the_lines_before_it_as_they_are():
+    for text in (f"ID: {ID1}\nERR: 10", f"ID: {ID1} To: {A}\nERR: 10"):
+        first, second = sends(text, [A, B])
+        assert first == Sent(A, "accepted", apimsgid=ID1)
+        assert (second.state, second.code) == ("unknown", "")
+        assert "an error without a code of three digits" in second.error
+
+
 def test_folded_records_are_taken_apart():
     assert sends(f"ID: {ID1} To: {A} ID: {ID2} To: {B}", [A, B]) == accepted((A, ID1), (B, ID2))
     folded = f"ID: {ID1} To: {A} ERR: 114, Cannot route: no route To: {B} OK: {ID3} To: {C}"
@@ -320,6 +351,12 @@ def test_coverage_errors_with_a_code_are_errors():
         wire.read_coverage(reply("ERR: something is broken"))
 
 
+def test_a_refusal_of_coverage_that_the_gateway_did_not_say_itself_is_none():
+    assert not wire.read_coverage(reply(NO)).supported
+    with pytest.raises(UnreadableReply):
+        wire.read_coverage(reply(NO, 500))
+
+
 def test_a_charge_may_name_the_own_id_too():
     assert wire.read_charge(reply(f"apiMsgId: {ID1} cliMsgId: abc1 charge: 0.8 status: 004")) == MessageCharge(
         ID1, "abc1", Decimal("0.8"), "004"
@@ -333,6 +370,27 @@ def test_what_is_not_the_gateways_language_is_unreadable(read, text):
         return
     with pytest.raises(UnreadableReply, match="not affected"):
         read(reply(text))
+
+
+@pytest.mark.parametrize("name", ["Credit", "Credits", "CREDITS"])
+@pytest.mark.parametrize("form", ["{}: 123.00", "{}:123.00", "\r\n {}:\t 123.00 \r\n\r\n", "{}: 123\n", "{}: 123 "])
+def test_a_balance_is_read_in_every_spelling(name, form):
+    assert wire.read_balance(reply(form.format(name))) == 123
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Credit: 1", "Credits: 123", "Credit: 123.", "Credit:", "Credit: 1.0 Credit: 2.0", "Credit: 1.0\nCredit: 1.0"],
+)
+def test_a_balance_that_may_have_been_cut_or_is_stated_twice_is_unreadable(text):
+    with pytest.raises(UnreadableReply, match=r"a number that may go on|not clear"):
+        wire.read_balance(reply(text))
+
+
+def test_a_price_that_may_have_been_cut_is_not_believed():
+    assert wire.read_coverage(reply(YES)).charge == 1
+    cut = wire.read_coverage(reply(YES.rstrip("\n")))
+    assert (cut.supported, cut.charge) == (True, None)
 
 
 def test_no_page_of_a_proxy_is_read_as_an_answer():
@@ -393,6 +451,68 @@ def test_a_cut_answer_never_tells_another_story(recipients, data):
         for sent, true in zip(sends(text[:length], to), truth, strict=True):
             assert sent.state in {"unknown", true.state}
             assert sent.apimsgid in {"", true.apimsgid}
+
+
+ids = st.text("0123456789abcdef", min_size=32, max_size=32)
+three = st.integers(0, 999).map("{:03d}".format)
+amounts = st.decimals(0, 99_999, places=3).map(str)
+WHOLE: dict[Callable[[Reply], Any], st.SearchStrategy[str]] = {
+    wire.read_session: st.builds("OK: {}".format, ids),
+    wire.read_ping: st.just("OK: ") | st.builds("OK: {}".format, ids),
+    wire.read_status: st.builds("ID: {} Status: {}".format, ids, three),
+    wire.read_charge: st.builds("apiMsgId: {} charge: {} status: {}".format, ids, amounts, three)
+    | st.builds("ID: {} Charge: {} Status: {}".format, ids, amounts, three)
+    | st.builds("apiMsgId: {} cliMsgId: {} charge: {} status: {}".format, ids, ids, amounts, three),
+    wire.read_balance: st.builds("{}: {}".format, st.sampled_from(["Credit", "Credits"]), amounts),
+    wire.read_coverage: st.just(NO) | st.builds((YES[:-2] + "{}\n").format, amounts | st.integers(0, 99).map(str)),
+    wire.read_payment: st.just("OK: 605"),
+    wire.read_batch: st.builds("ID: {}".format, ids),
+    wire.read_end: st.sampled_from(["OK", "OK:"]),
+}
+refusals = st.sampled_from([f"ERR: {code}, {known.text}" for code, known in codes.ERRORS.items()]) | st.builds(
+    "ERR: {}, {}".format, three, st.text("ab ,.:0123", max_size=20)
+)
+
+
+def meaning(read, text):
+    """What a reader takes from an answer: a value, the code of a refusal, or None for nothing certain."""
+    try:
+        value = read(reply(text))
+    except GatewayError as error:
+        return error.code or None
+    except UnreadableReply:
+        return None
+    return "yes" if value is None else value
+
+
+def less(cut, whole):
+    """Whether a value is the other one but for words and decimals, which a cut may take without a trace."""
+    if isinstance(cut, Coverage):
+        prices = cut.charge is None or 0 <= whole.charge - cut.charge < 1
+        return cut.supported == whole.supported and prices
+    return isinstance(cut, Decimal) and 0 <= whole - cut < 1
+
+
+@pytest.mark.parametrize("read", WHOLE)
+@given(data=st.data())
+def test_the_beginning_of_an_answer_never_means_something_else(read, data):
+    text = data.draw(WHOLE[read] | refusals)
+    whole = meaning(read, text)
+    assert whole is not None
+    for length in range(len(text)):
+        cut = meaning(read, text[:length])
+        assert cut in (None, whole) or less(cut, whole)
+
+
+@given(refusals | st.builds("ID: {}".format, ids) | st.builds("ID: {} To: {}".format, ids, st.just(A)))
+def test_the_beginning_of_an_answer_to_one_message_never_means_something_else(text):
+    (whole,) = sends(text, [A])
+    for length in range(len(text)):
+        (cut,) = sends(text[:length], [A])
+        assert (cut.state, cut.apimsgid, cut.code) in {
+            ("unknown", "", ""),
+            (whole.state, whole.apimsgid, whole.code),
+        }
 
 
 @given(st.permutations([0, 1, 2, 3]), st.sets(st.integers(0, 3)))

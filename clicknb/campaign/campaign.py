@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable
 from concurrent.futures import Future
 from datetime import timedelta
 from decimal import Decimal
@@ -16,12 +17,16 @@ import pandas as pd
 
 from clicknb import checks, display
 from clicknb.analysis import figures, report, residuals, summary
-from clicknb.campaign import record, track, unrecorded
+from clicknb.campaign import record, track
 from clicknb.campaign.brakes import Brakes
 from clicknb.campaign.gate import Gate, Rules
+from clicknb.campaign.options import Options
 from clicknb.campaign.schema import Message
 from clicknb.campaign.send import Sender
 from clicknb.campaign.service import Service
+from clicknb.campaign.tally import tally
+from clicknb.campaign.units import micro, micro_credits
+from clicknb.campaign.unrecorded import Inquiry
 from clicknb.clock import seconds
 from clicknb.errors import CampaignStopped, ClicknbError
 from clicknb.gateway import codes
@@ -66,7 +71,7 @@ class Campaign:
     @property
     def sends(self) -> pd.DataFrame:
         """One row per recipient: what was sent and how it was answered (``clicknb.frames.SENDS``)."""
-        return record.sends(self._table())
+        return record.sends(self._service.ledger, self._id)
 
     @property
     def statuses(self) -> pd.DataFrame:
@@ -140,8 +145,8 @@ class Campaign:
     def reconcile(self, timeout: float | str | timedelta = "3min") -> Campaign:
         """Ask the gateway about every message in doubt, by its client message id.
 
-        What the gateway knows becomes ``accepted``; what it denies three times over two minutes becomes ``absent``.
-        The rest stays ``unknown``; call it again later. Nothing is sent.
+        What the gateway knows becomes ``accepted``; what it denies three times over two minutes becomes ``absent``,
+        and a new kernel begins to count anew. The rest stays ``unknown``; call it again later. Nothing is sent.
         """
         track.until(self._service, lambda: track.reconcile(self._service, self._id), seconds(timeout), first=30.0)
         return self
@@ -225,14 +230,15 @@ class Campaign:
         return report.save(page, place)
 
     def _facts(self) -> list[tuple[str, str]]:
-        table = self._table()
-        accepted = table[table["state"] == "accepted"]
-        deliveries = [(f"- {name}".replace("_", " "), count) for name, count in _counts(accepted["delivery"])]
+        found = tally(self._service.ledger, self._id)
+        accepted = [one for one in found if one.state == "accepted"]
+        deliveries = _counts((f"- {one.delivery}".replace("_", " "), one.rows) for one in accepted)
         facts = []
-        for state, count in _counts(table["state"]):
+        for state, count in _counts((one.state, one.rows) for one in found):
             facts += [(state, count), *(deliveries if state == "accepted" else [])]
-        charged = accepted["charge"].dropna()
-        return [*facts, ("charged so far", display.credits(charged.sum()) if len(charged) else "not asked yet")]
+        charge = Decimal(sum(one.charge for one in accepted)) / 1_000_000
+        asked = any(one.charged for one in accepted)
+        return [*facts, ("charged so far", display.credits(charge) if asked else "not asked yet")]
 
     def _note(self) -> str:
         counts = self.counts
@@ -266,15 +272,33 @@ def in_background(work: Callable[[], Campaign]) -> Future[Campaign]:
     return future
 
 
-def _counts(values: pd.Series[Any]) -> list[tuple[str, str]]:
-    """Count values, the most frequent first."""
-    return [(str(value), f"{count:,}") for value, count in values.value_counts().items()]
+def _counts(counted: Iterable[tuple[str, int]]) -> list[tuple[str, str]]:
+    """Add up what was counted under the same name, the most frequent first."""
+    sums: Counter[str] = Counter()
+    for name, count in counted:
+        sums[name] += count
+    return [(name, f"{count:,}") for name, count in sums.most_common()]
 
 
 def _bar(total: int, title: str, shown: bool) -> tqdm[Any]:
     from tqdm.auto import tqdm
 
     return tqdm(total=total, desc=title, unit=" msg", disable=not shown or not total)
+
+
+def begin(service: Service, options: Options, index_names: Iterable[Hashable] = (None,)) -> str:
+    """Find a campaign in the ledger, or start it there; returns its id."""
+    return service.ledger.start(
+        {
+            "id": service.mint(options.name, options.says),
+            "name": options.name,
+            "started_at": micro(service.clock.now()),
+            "index_names": record.label(tuple(index_names)),
+            "mode": options.mode,
+            "rules": options.rules.written(),
+            "budget": micro_credits(options.budget),
+        }
+    )
 
 
 def execute(
@@ -306,28 +330,33 @@ def execute(
     return _unless_stopped(Campaign(service, name, campaign_id), stopped)
 
 
-def execute_one(service: Service, name: str, campaign_id: str, row_id: int) -> Campaign:
-    """Send one row, whatever else of its campaign is being sent elsewhere.
+def execute_one(service: Service, name: str, campaign_id: str, row_id: int) -> bool:
+    """Send one row if it is planned, whatever else of its campaign is being sent elsewhere; returns whether it was.
 
     Raises
     ------
     CampaignStopped
         It could not be sent, and is still planned.
     """
-    messages = [message for message in service.ledger.messages(campaign_id, {"planned"}) if message.row_id == row_id]
-    stopped = _run(service, name, campaign_id, messages, progress=False)
-    return _unless_stopped(Campaign(service, name, campaign_id), stopped)
+    messages = service.ledger.messages(campaign_id, {"planned"}, only=row_id)
+    if messages:
+        stopped = _run(service, name, campaign_id, messages, progress=False, certain=True)
+        _unless_stopped(Campaign(service, name, campaign_id), stopped)
+    return bool(messages)
 
 
-def _run(service: Service, name: str, campaign_id: str, messages: list[Message], progress: bool) -> str:
-    """Send messages, and return why that stopped early."""
+def _run(
+    service: Service, name: str, campaign_id: str, messages: list[Message], progress: bool, *, certain: bool = False
+) -> str:
+    """Send messages, and return why that stopped early; ``certain`` as in ``Inquiry``."""
     if service.allow is not None:
         messages = [message for message in messages if message.to in service.allow]
     settings = service.ledger.campaign(campaign_id)
     together = LIST_SIZE if settings["mode"] == "list" else 1
     suspects = len(service.ledger.origin.unproven(messages))
     with _bar(suspects, f"{name}: sent before?", progress) as bar:
-        messages, unanswered = unrecorded.find(service, campaign_id, messages, together=together, seen=bar.update)
+        inquiry = Inquiry(service, campaign_id, together=together, certain=certain, seen=bar.update)
+        messages, unanswered = inquiry.run(messages)
     with _bar(len(messages), name, progress) as bar:
         brakes = _brakes(service, campaign_id, settings["budget"])
         sender = Sender(service, campaign_id, brakes, Gate(service.ledger, Rules.read(settings["rules"])), bar.update)

@@ -1,7 +1,7 @@
 """Tells whether a ledger's file was put back from a copy, as far as files can tell.
 
-Beside each ledger lies a tally: which ledger it is, which file that was, and how many campaigns were started in it. A
-ledger that was put back has another file or fewer campaigns than its tally, one that was taken elsewhere has none.
+Beside each ledger lies a witness: which ledger it is, which file that was, and how many campaigns were started in it. A
+ledger that was put back has another file or fewer campaigns than its witness, one that was taken elsewhere has none.
 A disk that was put back as a whole shows none of this; see ``unrecorded.py`` for what holds then.
 """
 
@@ -18,14 +18,15 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from clicknb.campaign.schema import Intent, Message, attempts, campaigns, identity, micro, moment, rows
+from clicknb.campaign.schema import Intent, Message, attempts, campaigns, identity, rows
 from clicknb.campaign.store import Store
+from clicknb.campaign.units import micro, moment
 
 REMEMBERED = timedelta(days=6)
 """How long the gateway remembers a client message id."""
 
 
-class Tally(NamedTuple):
+class Witness(NamedTuple):
     """What is known of a ledger outside of its file."""
 
     ledger: str
@@ -34,33 +35,33 @@ class Tally(NamedTuple):
     """The file's number on its disk: a copy has another one. That of the disk is left out, it may change at a start."""
     campaigns: int
 
-    def fits(self, kept: Tally | None) -> bool:
-        """Whether a ledger is the one that a tally was kept of, and lacks nothing that was started in it."""
+    def fits(self, kept: Witness | None) -> bool:
+        """Whether a ledger is the one that a witness was kept of, and lacks nothing that was started in it."""
         return kept is not None and kept[:2] == self[:2] and kept.campaigns <= self.campaigns
 
 
-def read(ledger: Path) -> Tally | None:
-    """Read the tally of a ledger; None if there is none that can be read."""
+def read(ledger: Path) -> Witness | None:
+    """Read the witness of a ledger; None if there is none that can be read."""
     try:
         kept = json.loads(_place(ledger).read_text(encoding="ascii"))
-        return Tally(str(kept["ledger"]), int(kept["inode"]), int(kept["campaigns"]))
+        return Witness(str(kept["ledger"]), int(kept["inode"]), int(kept["campaigns"]))
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
 
-def write(ledger: Path, tally: Tally) -> None:
-    """Keep the tally of a ledger, on the disk before anything is sent that it counts."""
+def write(ledger: Path, witness: Witness) -> None:
+    """Keep the witness of a ledger, on the disk before anything is sent that it counts."""
     place = _place(ledger)
     draft = place.with_name(f".{place.name}-{os.getpid()}")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as file:
-        json.dump(tally._asdict(), file)
+        json.dump(witness._asdict(), file)
         file.flush()
         os.fsync(file.fileno())
     draft.replace(place)
 
 
 def _place(ledger: Path) -> Path:
-    return ledger.with_name(f"{ledger.name}-tally")
+    return ledger.with_name(f"{ledger.name}-witness")
 
 
 class Origin:
@@ -84,11 +85,11 @@ class Origin:
         if store.path is not None and not store.made_here:
             with store._reading() as connection:
                 self._newest_row = connection.execute(sa.select(sa.func.max(rows.c.id))).scalar() or 0
-                now = self._tally(connection, store.path)
+                now = self._witness(connection, store.path)
                 copied_at = connection.execute(sa.select(identity.c.copied_at)).scalar_one()
-            untold = not now.campaigns or 0 < store.migrated_from < _TALLIED
+            untold = not now.campaigns or 0 < store.migrated_from < _WITNESSED
             self.copied = copied_at is not None or not (untold or now.fits(read(store.path)))
-            if now.campaigns and untold:
+            if now.campaigns and untold and not store.fixed:
                 write(store.path, now)
 
     def __repr__(self) -> str:
@@ -101,9 +102,9 @@ class Origin:
         return hmac.new(ledger.encode(), json.dumps([campaign, says]).encode(), hashlib.sha256).hexdigest()[:32]
 
     def count(self, connection: sa.Connection) -> None:
-        """Keep the tally of a ledger in which a campaign is being started."""
+        """Keep the witness of a ledger in which a campaign is being started."""
         if self._store.path is not None:
-            write(self._store.path, self._tally(connection, self._store.path))
+            write(self._store.path, self._witness(connection, self._store.path))
 
     def left(self, intents: Sequence[Intent]) -> None:
         """Remember what was recorded last by this program."""
@@ -151,11 +152,11 @@ class Origin:
             kept = sa.or_(sa.exists().where(*this), purged.exists())
             return bool(connection.execute(sa.select(kept)).scalar())
 
-    def _tally(self, connection: sa.Connection, path: Path) -> Tally:
+    def _witness(self, connection: sa.Connection, path: Path) -> Witness:
         ledger = connection.execute(sa.select(identity.c.id)).scalar_one()
         started = connection.execute(sa.select(sa.func.count()).select_from(campaigns)).scalar_one()
-        return Tally(ledger, path.stat().st_ino, started)
+        return Witness(ledger, path.stat().st_ino, started)
 
 
-_TALLIED = 3
-"""The schema since which a tally is kept."""
+_WITNESSED = 3
+"""The schema since which a witness is kept."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal, get_args
 
 from clicknb import checks
 from clicknb.campaign.gate import Rules
 from clicknb.errors import InvalidInput
-from clicknb.gateway.parameters import encode
+from clicknb.gateway.parameters import SendOptions, encode
 from clicknb.messages import hours
 from clicknb.messages.hours import Hours
 
@@ -99,6 +100,15 @@ class Options:
     def says(self) -> str:
         """What is said to everybody, before columns are filled in: with the name it makes a campaign."""
         return json.dumps([self.text, dict(self.variants)])
+
+    def each(self, at: datetime | None = None) -> str:
+        """Write what goes with each message as JSON, checked by the rules of the wire; ``at``: when it is delivered."""
+        given: SendOptions = {}
+        if at is not None:
+            given["scheduled_time"] = at
+        if self.max_credits is not None:
+            given["max_credits"] = self.max_credits
+        return json.dumps(encode(given))
 
     def confirmed(self) -> dict[str, Any]:
         """Write what a plan's token covers besides its rows; prices are looked at again when it is sent."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import warnings
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import replace
@@ -16,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from clicknb import checks, display, frames
-from clicknb.campaign import glance, record, schema
-from clicknb.campaign.campaign import Campaign, execute, execute_one, in_background
+from clicknb.campaign import glance, record, schema, single
+from clicknb.campaign.campaign import Campaign, begin, execute, in_background
 from clicknb.campaign.options import Options
-from clicknb.campaign.schema import Message, Recorded, micro, micro_credits
+from clicknb.campaign.schema import Message, Recorded
 from clicknb.campaign.service import Service
-from clicknb.errors import AlreadySent, CampaignError, ConfirmationNeeded, ContentChanged, InvalidInput
-from clicknb.gateway.parameters import SendOptions, encode
+from clicknb.campaign.store import framed
+from clicknb.campaign.units import micro_credits
+from clicknb.errors import CampaignError, ConfirmationNeeded, ContentChanged, InvalidInput
 from clicknb.messages import autopsy, lint, substitution
 from clicknb.messages.autopsy import Saving
 from clicknb.messages.recipients import doctor
@@ -166,7 +166,7 @@ class Plan:
                 f'plan.send(confirm="{self.token}").\n{self!r}'
             )
             raise ConfirmationNeeded(message)
-        options = self._wire_options(at)
+        options = self.options.each(self._check_time(at))
         self._refuse_overspending()
         ledger = self._service.ledger
         recorded: Mapping[str, Recorded] = {}
@@ -174,7 +174,7 @@ class Plan:
             with ledger.sending(known, takeover=takeover):
                 recorded = ledger.recorded(known)
                 self._refuse_changes(recorded, options)
-        campaign_id = self._open()
+        campaign_id = begin(self._service, self.options, self._frame.index.names)
         ledger.add(campaign_id, self._records(options, recorded))
         ledger.stop(campaign_id, "")
         texts = dict(zip(self._keys, self.to_send["text"], strict=True))
@@ -300,8 +300,6 @@ class Plan:
         >>> plan.test("447700900199")["text"].tolist()
         ['Hi Ann']
         """
-        from clicknb.campaign import single  # which makes plans itself
-
         texts = self.to_send.sort_values("parts", ascending=False, kind="stable").drop_duplicates("text")
         turns = texts.groupby("variant", dropna=False).cumcount().to_numpy()  # one of each before a second one
         chosen = texts["text"].iloc[turns.argsort(kind="stable")].head(checks.whole("rows", rows, 1, MOST_TESTS))
@@ -314,52 +312,18 @@ class Plan:
         campaign_id = self._service.ledger.campaign_id(self.name)
         if campaign_id is None:
             return frames.build(frames.SENDS, self._frame, self._frame.index)
-        table = record.joined(self._service.ledger, campaign_id).set_index("key")
+        table = framed(record.attempted(self._service.ledger, campaign_id)).set_index("key")
         return frames.build(frames.SENDS, table.reindex(self._kept_keys(table.index)), self._frame.index)
 
-    def send_one(self, *, since: datetime, again: bool) -> pd.DataFrame:
-        """Send the only row of this plan, unless the same message was sent since a time; see ``Account.send``."""
-        ledger = self._service.ledger
-        campaign_id = self._open()
-        row = {name: value for name, (value,) in self._records(self._wire_options(None)).items()}
-        row_id, state = ledger.claim(campaign_id, row, since, again=again)
-        if state == "planned":
-            execute_one(self._service, self.name, campaign_id, row_id)
-        else:
-            message = (
-                f"Nothing was sent now: the same message went to {display.mask_number(row['to'])} before, and is "
-                f"{state}. Its record is returned. To send it once more, pass again=True."
-            )
-            warnings.warn(message, AlreadySent, stacklevel=4)
-        return record.sends(record.joined(ledger, campaign_id, only=row_id))
-
-    def _open(self) -> str:
-        """Find the campaign in the ledger, or start it there."""
-        budget = self.options.budget
-        return self._service.ledger.start(
-            {
-                "id": self._service.mint(self.name, self.options.says),
-                "name": self.name,
-                "started_at": micro(self._service.clock.now()),
-                "index_names": record.label(tuple(self._frame.index.names)),
-                "mode": self.options.mode,
-                "rules": self.options.rules.written(),
-                "budget": micro_credits(budget),
-            }
-        )
-
-    def _wire_options(self, at: object) -> str:
-        """Write what goes with each message as JSON, checked by the rules of the wire."""
-        given: SendOptions = {}
-        if at is not None:
-            now = self._service.clock.now()
-            if not isinstance(at, datetime) or at.tzinfo is None or not now < at <= now + FARTHEST:
-                message = f"at must be a time with a zone, ahead of now by at most 7 days, not {at}. Nothing was sent."
-                raise InvalidInput(message)
-            given["scheduled_time"] = at
-        if self.options.max_credits is not None:
-            given["max_credits"] = self.options.max_credits
-        return json.dumps(encode(given))
+    def _check_time(self, at: object) -> datetime | None:
+        """Check a time that the gateway shall deliver at."""
+        now = self._service.clock.now()
+        if at is None:
+            return None
+        if not isinstance(at, datetime) or at.tzinfo is None or not now < at <= now + FARTHEST:
+            message = f"at must be a time with a zone, ahead of now by at most 7 days, not {at}. Nothing was sent."
+            raise InvalidInput(message)
+        return at
 
     def _refuse_overspending(self) -> None:
         if words := self.overspends:

@@ -1,7 +1,13 @@
-"""Works out every row's fate and price: people, doctor, template, parts, prices, plan."""
+"""Works out every row's fate and price: people, doctor, template, parts, prices, plan; and that of one message.
+
+A plan goes through the rules column by column, since it may have 100,000 rows; one message goes through the same ones.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -13,9 +19,11 @@ from clicknb.campaign.plan import Plan, row_keys
 from clicknb.campaign.service import Service
 from clicknb.messages import hours, recipients, zones
 from clicknb.messages.cells import as_text, require_columns
+from clicknb.messages.characters import LONE_SURROGATE
+from clicknb.messages.numbers import typed
 from clicknb.messages.substitution import substitute
-from clicknb.messages.template import Template
-from clicknb.messages.text import parts
+from clicknb.messages.template import Field, Template
+from clicknb.messages.text import Encoding, measure, parts
 
 
 def make(service: Service, people: pd.DataFrame, options: Options, *, priced: bool = True) -> Plan:
@@ -24,9 +32,8 @@ def make(service: Service, people: pd.DataFrame, options: Options, *, priced: bo
         drop=True
     )
     plan["row"] = range(len(people))
-    if service.allow is not None:
-        _refuse(plan, pd.Series("not on the account's allow list", plan.index).where(~plan["to"].isin(service.allow)))
-    _suppress(service, plan, options.sender)
+    barred = _bars(service, options.sender)
+    _refuse(plan, [barred(to) if isinstance(to, str) else None for to in plan["to"].tolist()])
     _write(service, plan, people.reset_index(drop=True), options)
     _measure(plan, options.max_parts)
     places = _observe_hours(service, plan, people.reset_index(drop=True), options)
@@ -36,18 +43,69 @@ def make(service: Service, people: pd.DataFrame, options: Options, *, priced: bo
     return Plan(service, people, shown, options, balance=balance, written=written, zones=places)
 
 
-def _refuse(plan: pd.DataFrame, problems: pd.Series[Any]) -> None:
-    """Give rows a problem where they have none yet."""
-    plan["problem"] = plan["problem"].where(plan["problem"].notna(), problems)
+@dataclass(frozen=True, slots=True)
+class Single:
+    """What one message would be, or the ``problem`` that keeps it from being sent."""
+
+    to: str | None
+    country: str | None
+    text: str
+    encoding: Encoding
+    parts: int
+    problem: str | None
 
 
-def _suppress(service: Service, plan: pd.DataFrame, sender: str) -> None:
+_TEXT = Field("text", "", None, str)
+"""What is written of one message: a template of nothing but this."""
+
+
+def make_one(service: Service, to: str, text: str, options: Options) -> Single:
+    """Work out the fate of one message, as ``make`` does for a table of one row and the template ``{text}``."""
+    verdict = typed(to if to.strip() else "", options.country, recipients.check_repairs(options.refuse))
+    barred = verdict.to and _bars(service, options.sender)(verdict.to)
+    written, unwritten = _TEXT.write(text if text.strip() else math.nan)
+    broken = _broken(written)
+    kept = "" if broken else written
+    said = substitute(kept) if options.substitute else kept
+    measured = measure(said)
+    too_long = _too_long(measured.parts, options.max_parts)
+    problems = (verdict.problem, barred, broken, unwritten, _empty(said), too_long)
+    problem = next(filter(None, problems), None)
+    return Single(verdict.to, verdict.country, said, measured.encoding, measured.parts, problem)
+
+
+# the rules, each for one message: why it cannot be sent, or None
+
+
+def _bars(service: Service, sender: str) -> Callable[[str], str | None]:
+    """Give the rule for whom nobody may write to: who is not on the account's allow list, or suppressed."""
     suppressed = suppression.read(service.ledger)
-    if not suppressed.entries:
-        return
-    listed = plan["problem"].isna() & plan["to"].isin(suppressed.entries)
-    reasons = [suppressed.reason(to, sender) for to in plan["to"].where(listed, "")]
-    _refuse(plan, pd.Series(reasons, plan.index, dtype="str"))
+
+    def barred(to: str) -> str | None:
+        if service.allow is not None and to not in service.allow:
+            return "not on the account's allow list"
+        return suppressed.reason(to, sender)
+
+    return barred
+
+
+def _broken(text: str) -> str | None:
+    """Leave out a text with half a surrogate pair, as whoever cuts an emoji in two leaves it: nobody can send that."""
+    return "the text holds half of a broken emoji: delete it or write it again" if LONE_SURROGATE.search(text) else None
+
+
+def _empty(text: str) -> str | None:
+    return None if text.strip() else "the text is empty"
+
+
+def _too_long(parts: int, most: int) -> str | None:
+    return f"needs {parts} parts, but max_parts is {most}" if parts > most else None
+
+
+def _refuse(plan: pd.DataFrame, problems: pd.Series[Any] | Iterable[str | None]) -> None:
+    """Give rows a problem where they have none yet."""
+    given = problems if isinstance(problems, pd.Series) else pd.Series(list(problems), plan.index, dtype="str")
+    plan["problem"] = plan["problem"].where(plan["problem"].notna(), given)
 
 
 def _observe_hours(
@@ -76,18 +134,14 @@ def _write(service: Service, plan: pd.DataFrame, people: pd.DataFrame, options: 
     _refuse_broken(plan)
     plan["text"] = substitute(plan["written"]) if options.substitute else plan["written"]
     _refuse(plan, problems)
-    _refuse(plan, pd.Series("the text is empty", plan.index).where(plan["text"].str.strip() == ""))
+    _refuse(plan, map(_empty, plan["text"].tolist()))
 
 
 def _refuse_broken(plan: pd.DataFrame) -> None:
-    """Leave out texts with half a surrogate pair, as whoever cuts an emoji in two leaves it: nobody can send that."""
-    try:
-        "".join(plan["written"]).encode()
-    except UnicodeEncodeError:
-        broken = plan["written"].map(lambda text: any("\ud800" <= char <= "\udfff" for char in text)).astype("bool")
-        plan["written"] = plan["written"].mask(broken, "")
-        problem = "the text holds half of a broken emoji: delete it or write it again"
-        _refuse(plan, pd.Series(problem, plan.index).where(broken))
+    """Leave out broken texts, which nothing else can read."""
+    broken = pd.Series(list(map(_broken, plan["written"].tolist())), plan.index, dtype="str")
+    plan["written"] = plan["written"].mask(broken.notna(), "")
+    _refuse(plan, broken)
 
 
 def _shares(service: Service, plan: pd.DataFrame, options: Options) -> list[tuple[str, pd.Index[Any]]]:
@@ -107,7 +161,6 @@ def _shares(service: Service, plan: pd.DataFrame, options: Options) -> list[tupl
 def _measure(plan: pd.DataFrame, max_parts: int) -> None:
     measured = parts(plan["text"])
     plan["encoding"] = measured["encoding"].where(plan["problem"].isna())
-    too_long = "needs " + measured["parts"].astype("str") + f" parts, but max_parts is {max_parts}"
-    _refuse(plan, too_long.where(measured["parts"] > max_parts))
+    _refuse(plan, [_too_long(count, max_parts) for count in measured["parts"].tolist()])
     for column in ("parts", "parts_high"):
         plan[column] = measured[column].where(plan["problem"].isna())

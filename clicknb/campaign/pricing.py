@@ -15,8 +15,8 @@ from typing import Any
 
 import pandas as pd
 
-from clicknb.campaign.schema import micro_credits
 from clicknb.campaign.service import Service
+from clicknb.campaign.units import micro_credits
 from clicknb.errors import TransportError
 
 logger = logging.getLogger(__name__)

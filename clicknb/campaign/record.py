@@ -7,10 +7,12 @@ from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from clicknb import frames
 from clicknb.campaign.ledger import Ledger
+from clicknb.campaign.store import framed
 from clicknb.errors import LedgerError
 from clicknb.gateway import codes
 
@@ -38,7 +40,9 @@ _LABELS = json.JSONEncoder(default=_plain)
 def index(labels: Iterable[str], names: str) -> pd.Index[Any]:
     """Read an index back from its labels and its names, both as JSON."""
     try:
-        values = [_value(json.loads(text)) for text in labels]
+        texts = list(labels)
+        stored = json.loads(f"[{','.join(texts)}]")  # all at once is four times as quick
+        values = [_value(value) for _, value in zip(texts, stored, strict=True)]
         called = [_value(name) for name in json.loads(names)]
     except (ValueError, TypeError, KeyError):
         message = "The ledger is damaged: the label of a row cannot be read. Nothing was sent. Restore a backup."
@@ -64,8 +68,30 @@ def _value(stored: Any) -> Any:
     return pd.Timedelta(stored["duration"]) if "duration" in stored else pd.Timestamp(stored["time"])
 
 
-def joined(ledger: Ledger, campaign_id: str, *, only: int | None = None) -> pd.DataFrame:
-    """Join every row, or only one, with its latest attempt and the statuses seen for it.
+def attempted(ledger: Ledger, campaign_id: str, *, only: int | None = None) -> dict[str, Any]:
+    """Read every row, or only one, with the attempt that says most about it.
+
+    Returns
+    -------
+    dict
+        The columns of the frame ``sends`` with ``row_id``, ``attempt``, ``row``, ``key``, ``label`` and the like, each
+        in the order of the plan.
+    """
+    columns: dict[str, Any] = ledger.table(campaign_id, only=only)
+    columns |= {"row_id": columns.pop("id"), "row": columns.pop("ordinal")}
+    columns |= {name: _times(columns[name]) for name in ("submitted_at", "answered_at", "checked_at")}
+    columns["estimated"] = np.array(columns["estimated"], "float64") / 1_000_000
+    errors = zip(columns["skipped"], columns["error"], strict=True)
+    columns["error"] = [error if skipped is None else skipped for skipped, error in errors]
+    return columns
+
+
+def _times(stored: Iterable[float | None]) -> pd.Series[Any]:
+    return pd.Series(np.array(stored, "datetime64[us]"), dtype=frames.UTC)
+
+
+def joined(ledger: Ledger, campaign_id: str) -> pd.DataFrame:
+    """Join every row with the attempt that says most about it and the statuses seen for it.
 
     Returns
     -------
@@ -73,14 +99,12 @@ def joined(ledger: Ledger, campaign_id: str, *, only: int | None = None) -> pd.D
         One row per recipient in the order of the plan, indexed by the caller's labels: all columns of the frames
         ``sends``, ``statuses``, ``charges`` and ``outcomes``, with ``row_id``, ``attempt`` and ``row``.
     """
-    table = ledger.table(campaign_id, only=only).rename(columns={"id": "row_id", "ordinal": "row"})
-    seen = ledger.events(campaign_id, only=only)
-    table = table.merge(_settled(seen), how="left", on=["row_id", "attempt"], suffixes=("", "_seen"))
-    for column in ("submitted_at", "answered_at", "checked_at", "settled_at"):
-        table[column] = pd.to_datetime(table[column], unit="us", utc=True)
-    for column in ("estimated", "charge"):
-        table[column] = table[column].astype("float64") / 1_000_000
-    table["error"] = table["error"].where(table["skipped"].isna(), table["skipped"])
+    table = framed(attempted(ledger, campaign_id))
+    table = table.merge(
+        _settled(ledger.known_statuses(campaign_id)), how="left", on=["row_id", "attempt"], suffixes=("", "_seen")
+    )
+    table["settled_at"] = pd.to_datetime(table["settled_at"], unit="us", utc=True)
+    table["charge"] = table["charge"].astype("float64") / 1_000_000
     accepted = table["state"] == "accepted"
     described = {code: codes.status(code) for code in table["status"].dropna().unique()}
     table["delivery"] = table["status"].map({code: s.delivery for code, s in described.items()})
@@ -91,13 +115,12 @@ def joined(ledger: Ledger, campaign_id: str, *, only: int | None = None) -> pd.D
 
 
 def _settled(seen: pd.DataFrame) -> pd.DataFrame:
-    """Derive from all events of each attempt the status that counts, when it was first seen, and the charge.
+    """Derive from all that was seen of each attempt the status that counts, when it was first seen, and the charge.
 
     The charge is that of all attempts of the row: whoever has a message sent again pays again.
     """
     by = ["row_id", "attempt"]
     columns = [*by, "status", "settled_at", "charge"]
-    seen = seen[seen["own"] == 1]  # without the denials of messages in doubt
     if seen.empty:
         return pd.DataFrame(columns=columns)
     seen = seen.assign(progress=seen["status"].map(codes.PROGRESS).fillna(-1))
@@ -110,9 +133,10 @@ def _settled(seen: pd.DataFrame) -> pd.DataFrame:
     return settled.reset_index()
 
 
-def sends(table: pd.DataFrame) -> pd.DataFrame:
-    """Show what was sent: one row per recipient, columns as in ``frames.SENDS``."""
-    return frames.build(frames.SENDS, table, table.index)
+def sends(ledger: Ledger, campaign_id: str, *, only: int | None = None) -> pd.DataFrame:
+    """Show what was sent: one row per recipient, or only one, columns as in ``frames.SENDS``."""
+    columns = attempted(ledger, campaign_id, only=only)
+    return frames.build(frames.SENDS, columns, index(columns["label"], ledger.campaign(campaign_id)["index_names"]))
 
 
 def statuses(table: pd.DataFrame) -> pd.DataFrame:

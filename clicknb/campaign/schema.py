@@ -7,21 +7,16 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import math
-import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
-from functools import lru_cache
+from functools import cache
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import sqlite
-from sqlalchemy.dialects.sqlite import insert
 
 from clicknb.display import mask_number
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST = 253_402_300_799_999_999  # the end of the year 9999
 _MOST_MONEY = 10**15  # a thousand million credits
 
@@ -174,6 +169,13 @@ events = sa.Table(
     sqlite_strict=True,
 )
 
+OWN = sa.and_(
+    events.c.row_id == attempts.c.row_id,
+    events.c.attempt == attempts.c.attempt,
+    events.c.apimsgid == attempts.c.apimsgid,
+)
+"""Whether an event is an attempt's own: seen under the id that it has, which a denial was not."""
+
 prices = sa.Table(
     "prices",
     metadata,
@@ -204,24 +206,23 @@ SUPPRESSED = "suppressed: "
 CONTENT = ("key", "to", "sender", "text", "encoding", "parts", "options")
 """What a row sends."""
 
-_RANK = sa.case({"accepted": 3, "sending": 2, "unknown": 1}, value=attempts.c.state, else_=0)
 _MOST_ATTEMPTS = 1_000_000
 
-_telling = (
-    sa.select(
-        attempts.c.row_id,
-        (sa.func.max(_RANK * _MOST_ATTEMPTS + attempts.c.attempt) % _MOST_ATTEMPTS).label("attempt"),
-        sa.func.max(attempts.c.attempt).label("tries"),
-        sa.func.max(sa.case((attempts.c.state != "returned", attempts.c.turn), else_=0)).label("turns"),
-    )
-    .group_by(attempts.c.row_id)
-    .subquery()
-)
+_each = attempts.alias("each")
 
-TRIES = sa.func.coalesce(_telling.c.tries, 0)
+
+def _of_all(figure: sa.ColumnElement[Any]) -> sa.ScalarSelect[Any]:
+    """Ask all attempts of a row, and only those: a ledger may hold a million others."""
+    return sa.select(figure).where(_each.c.row_id == rows.c.id).correlate(rows).scalar_subquery()
+
+
+_RANK = sa.case({"accepted": 3, "sending": 2, "unknown": 1}, value=_each.c.state, else_=0)
+_telling = _of_all(sa.func.max(_RANK * _MOST_ATTEMPTS + _each.c.attempt) % _MOST_ATTEMPTS)
+
+TRIES = sa.func.coalesce(_of_all(sa.func.max(_each.c.attempt)), 0)
 """How many attempts a row has had."""
 
-TURN = sa.func.coalesce(_telling.c.turns, 0) + 1
+TURN = sa.func.coalesce(_of_all(sa.func.max(sa.case((_each.c.state != "returned", _each.c.turn), else_=0))), 0) + 1
 """The turn of a row's next attempt: that of those that came back, else one more than any."""
 
 STATE = sa.case(
@@ -240,10 +241,10 @@ class Intent(NamedTuple):
     climsgid: str
     submitted_at: int
     """Microseconds since 1970."""
-    turn: int = 1
-    """Attempts that came back and the one after them are one turn, and have the same client message id."""
     decision: str | None = None
     """What was decided about its hours, as JSON."""
+    turn: int = 1
+    """Attempts that came back and the one after them are one turn, and have the same client message id."""
 
 
 class Outcome(NamedTuple):
@@ -363,125 +364,10 @@ def seal(campaign_id: str, content: tuple[Any, ...]) -> str:
     return hashlib.sha256(repr([campaign_id, *map(str, content)]).encode()).hexdigest()[:16]
 
 
-@lru_cache(maxsize=8)  # many rows share a moment
-def micro(value: datetime) -> int:
-    """Write a time as whole microseconds since 1970."""
-    return (value - _EPOCH) // timedelta(microseconds=1)
-
-
-def moment(value: int) -> datetime:
-    """Read a time that was written by ``micro``."""
-    return _EPOCH + timedelta(microseconds=value)
-
-
-@lru_cache(maxsize=256)  # a campaign has few prices
-def micro_credits(value: Decimal | float | None) -> int | None:
-    """Write an amount of credits as whole micro-credits."""
-    return None if value is None or math.isnan(value) else int((Decimal(str(value)) * 1_000_000).to_integral_value())
-
-
-def _positional(statement: sa.ClauseElement, *order: str) -> str:
-    """Write a statement as the driver takes it, its parameters as a tuple in some order.
-
-    What SQLAlchemy does for each row of an ``executemany`` takes longer than SQLite takes to store it, so what is
-    written for every message goes to the driver as it is.
-    """
-    named = str(statement.compile(dialect=sqlite.dialect(paramstyle="named")))
-    return re.sub(r":(\w+)", lambda found: f"?{order.index(found[1]) + 1}", named)
-
-
-def _parameters(*names: str) -> dict[str, sa.ColumnElement[Any]]:
-    return {name: sa.bindparam(name) for name in names}
-
-
-PLANNED = tuple(column.name for column in rows.c if column.name not in {"id", "campaign_id", "seal"})
-"""What a plan says of a row."""
-
-_planned = insert(rows).values(_parameters("campaign_id", "seal", *PLANNED))
-_looked_at_again = sa.or_(
-    rows.c.key.like(sa.literal_column(f"'{LEFT_OUT}%'")), rows.c.skipped.like(sa.literal_column(f"'{SUPPRESSED}%'"))
-)
-_place: dict[str, sa.ColumnElement[Any]] = {name: _planned.excluded[name] for name in ("ordinal", "label", "zone")}
-_place["skipped"] = sa.case((_looked_at_again, _planned.excluded.skipped), else_=rows.c.skipped)
-
-RECORD = _positional(
-    _planned.on_conflict_do_update(index_elements=["campaign_id", "key"], set_=_place), "campaign_id", "seal", *PLANNED
-)
-"""Records a row, or the new place of one that is there, and why it is left out now if the plan may say so."""
-
-_opened = _parameters(*Intent._fields) | {"state": sa.literal_column("'sending'")}
-
-OPEN = _positional(sa.insert(attempts).values(_opened), *Intent._fields)
-"""Records an attempt that is about to be made: takes an ``Intent``."""
-
-RECOVER = _positional(insert(attempts).values(_opened).on_conflict_do_nothing(), *Intent._fields)
-"""Records an attempt that was made elsewhere, unless it is on record by now."""
-
-_latest = sa.select(sa.func.coalesce(sa.func.max(suppressions.c.id), sa.literal_column("0"))).scalar_subquery()
-
-STOPPED = _positional(
-    sa.select(campaigns.c.stopped, _latest).where(campaigns.c.id == sa.bindparam("campaign")), "campaign"
-)
-"""Tells why a campaign was stopped, and which state the list of suppressed numbers has."""
-
-SETTLE = _positional(
-    sa.update(attempts)
-    .where(attempts.c.row_id == sa.bindparam("row"), attempts.c.attempt == sa.bindparam("number"))
-    .where(
-        sa.or_(
-            attempts.c.state == sa.literal_column("'sending'"),
-            attempts.c.state == sa.literal_column("'unknown'"),
-            attempts.c.to_ask == sa.literal_column("1"),
-            sa.bindparam("new_state") == sa.literal_column("'accepted'"),  # however late: the gateway has it
-        )
-    )
-    .values(
-        state=sa.bindparam("new_state"),
-        answered_at=sa.bindparam("at"),
-        apimsgid=sa.bindparam("id"),
-        error_code=sa.bindparam("code"),
-        error=sa.bindparam("reason"),
-        to_ask=sa.bindparam("ask"),
-    ),
-    *("row", "number", "new_state", "at", "id", "code", "reason", "ask"),
-)
-
-
-def settled(outcome: Outcome) -> tuple[Any, ...]:
-    """Write an outcome as the parameters of ``SETTLE``."""
-    row_id, attempt, state, at, apimsgid, code, error, to_ask = outcome
-    return row_id, attempt, state, micro(at), apimsgid or None, code or None, error or None, int(to_ask)
-
-
-def noted(event: Event) -> dict[str, Any]:
-    """Write an event as a row of ``events``."""
-    return {
-        "row_id": event.row_id,
-        "attempt": event.attempt,
-        "apimsgid": event.apimsgid,
-        "status": event.status,
-        "charge": micro_credits(event.charge),
-        "at": micro(event.at),
-        "source": event.source,
-    }
-
-
-CHECKED = (
-    sa.update(attempts)
-    .where(attempts.c.row_id == sa.bindparam("row"), attempts.c.attempt == sa.bindparam("number"))
-    .values(checked_at=sa.bindparam("time"))
-)
-
-
-def checked(event: Event) -> dict[str, Any]:
-    """Write an event as the parameters of ``CHECKED``."""
-    return {"row": event.row_id, "number": event.attempt, "time": micro(event.at)}
-
-
+@cache
 def with_telling_attempt() -> sa.FromClause:
     """Join every row with the attempt that says most about it: one that was accepted, else one that may have been.
 
     Where neither is there it is the latest; a row that was never tried has none.
     """
-    this_one = sa.and_(attempts.c.row_id == _telling.c.row_id, attempts.c.attempt == _telling.c.attempt)
-    return rows.outerjoin(_telling, _telling.c.row_id == rows.c.id).outerjoin(attempts, this_one)
+    return rows.outerjoin(attempts, sa.and_(attempts.c.row_id == rows.c.id, attempts.c.attempt == _telling))

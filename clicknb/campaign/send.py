@@ -3,32 +3,29 @@
 The loop is synchronous and has three steps: commit what came back together with what leaves next, put the next
 requests on the free connections, wait for answers. A row's intent is on the disk before its first byte leaves, each
 attempt is one request, and a request whose first byte may have left is never repeated. So at any moment at most as many
-rows are open as there are connections, and a crash leaves exactly those in doubt.
+requests are open as there are connections, and a crash leaves exactly their rows in doubt: one each, or a list each.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import random
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from types import FrameType
-from typing import NamedTuple
 
+from clicknb.campaign.attempts import RELISTED
 from clicknb.campaign.brakes import BORROWED, Brakes
 from clicknb.campaign.gate import Gate
-from clicknb.campaign.ledger import RELISTED
 from clicknb.campaign.matrix import Rule, judge
-from clicknb.campaign.schema import Intent, Message, Outcome, climsgid, micro
+from clicknb.campaign.requests import Batch, Flight, Returned, batches, by_request, known, parameters, read_sent
+from clicknb.campaign.schema import Message, Outcome, climsgid
 from clicknb.campaign.service import Service
-from clicknb.campaign.track import IN_A_LIST, look_up
-from clicknb.charset import ucs2
+from clicknb.campaign.track import look_up
 from clicknb.errors import AccountError, ClicknbError, NotSent, TransportError
 from clicknb.gateway import codes, wire
 from clicknb.gateway.limits import Pace
@@ -52,67 +49,6 @@ MESSAGES_AT_ONCE = 1000
 not all come at the same moment."""
 
 _NONE: Mapping[int, str] = {}
-
-Batch = tuple[Message, ...]
-"""Messages that share a request: one in the mode "each", up to 300 of the same text in the mode "list"."""
-
-
-class _Returned(NamedTuple):
-    """Messages whose request came back: the gateway is asked about it before they leave again."""
-
-    climsgid: str
-    messages: Batch
-
-
-@dataclass(frozen=True, slots=True)
-class _Flight:
-    """A request on its way: its messages, their client message id, when it left, and the session it goes by."""
-
-    messages: Batch
-    climsgid: str
-    at: datetime
-    session: str
-    request: wire.Request
-    decision: str | None = None
-
-    @property
-    def intents(self) -> list[Intent]:
-        """The attempts that it is."""
-        at = micro(self.at)
-        return [
-            Intent(message.row_id, message.attempt + 1, self.climsgid, at, message.turn, self.decision)
-            for message in self.messages
-        ]
-
-
-def parameters(messages: Batch, request_id: str, now: datetime) -> dict[str, str]:
-    """Write messages of the same text and options as the parameters of one ``sendmsg``.
-
-    The text goes as windows-1252 bytes where all its characters survive that, else as UCS-2; ``concat`` is what the
-    text needs, so a gateway that counts otherwise refuses instead of charging more than was planned. A scheduled time
-    that has passed is left out: the message is due.
-    """
-    first = messages[0]
-    values = {"to": ",".join(message.to for message in messages), "climsgid": request_id, "concat": str(first.parts)}
-    if first.sender:
-        values["from"] = first.sender
-    values |= {"text": ucs2(first.text), "unicode": "1"} if first.encoding == "ucs2" else {"text": first.text}
-    if first.options == "{}":
-        return values
-    options: dict[str, str] = json.loads(first.options)
-    if datetime.fromisoformat(options.get("scheduled_time", "9999-12-31T00:00:00Z")) <= now:
-        del options["scheduled_time"]
-    return values | options
-
-
-def batches(messages: Iterable[Message], size: int, place: Callable[[Message], object]) -> list[Batch]:
-    """Group messages of the same text, options and place, in their order, into requests of at most ``size``."""
-    if size == 1:
-        return [(message,) for message in messages]
-    alike: dict[tuple[object, ...], list[Message]] = {}
-    for message in messages:
-        alike.setdefault((message.text, message.sender, message.options, place(message)), []).append(message)
-    return [tuple(group[at : at + size]) for group in alike.values() for at in range(0, len(group), size)]
 
 
 class Sender:
@@ -153,13 +89,14 @@ class Sender:
         self._pace = Pace(service.rate)
         self._queue: deque[Batch] = deque()
         self._held: list[tuple[datetime | None, Batch]] = []
-        self._returned: list[_Returned] = []
-        self._flying: dict[int, _Flight] = {}
+        self._returned: list[Returned] = []
+        self._flying: dict[int, Flight] = {}
         self._outcomes: list[Outcome] = []
         self._came_on: dict[tuple[int, int], int] = {}
         self._expired: set[str] = set()
         self._setbacks = 0
         self._pause: float | None = None
+        self._obstacle = ""
         self._wake = threading.Event()
         self._interrupted = False
         self.stopped = ""
@@ -185,7 +122,7 @@ class Sender:
             The ledger could not be written; nothing was sent after that.
         """
         admitted = self._gate.admitted(messages)
-        self._returned = _by_request(admitted, returned)
+        self._returned = by_request(admitted, returned)
         fresh = (message for message in admitted if message.row_id not in returned)
         self._queue.extend(batches(fresh, together, self._gate.place))
         connections = max(1, min(self._service.concurrency, len(self._queue) + len(self._returned)))
@@ -228,8 +165,10 @@ class Sender:
             elif self._finished():
                 return
 
-    def _committed(self, departing: list[_Flight], exchange: Exchange) -> list[_Flight]:
+    def _committed(self, departing: list[Flight], exchange: Exchange) -> list[Flight]:
         """Write what came back and what leaves next, in one transaction; returns what may leave."""
+        doubtful = [(outcome.row_id, outcome.attempt) for outcome in self._outcomes if outcome.state == "unknown"]
+        self._service.doubts.begin(doubtful, self._service.clock.monotonic())
         intents = [intent for flight in departing for intent in flight.intents]
         written = self._service.ledger.record(self._campaign_id, self._outcomes, intents, self._gate.generation)
         self._settled(sum(outcome.state != "returned" for outcome in self._outcomes))
@@ -245,7 +184,7 @@ class Sender:
             self.stop(written.refused)
         return [] if written.refused else departing
 
-    def _readmit(self, departing: list[_Flight]) -> None:
+    def _readmit(self, departing: list[Flight]) -> None:
         """Leave out of the queue who has been suppressed since it was made."""
         self._gate.reread()
         self._queue = deque(self._admitted([*(flight.messages for flight in departing), *self._queue]))
@@ -257,13 +196,13 @@ class Sender:
         kept = (tuple(one for one in batch if one.row_id in admitted) for batch in waiting)
         return [batch for batch in kept if batch]
 
-    def _departing(self, free: int) -> list[_Flight]:
+    def _departing(self, free: int) -> list[Flight]:
         """Choose what leaves next and give each message its new attempt."""
         if not self._queue or not free or self.stopped or self._pause is not None or not self._allowed():
             return []
         session = self._authenticated()
         now = self._service.clock.now()
-        departing: list[_Flight] = []
+        departing: list[Flight] = []
         leaving, most = 0, min(free, REQUESTS_AT_ONCE)
         while session and self._queue and len(departing) < most and leaving < MESSAGES_AT_ONCE:
             if self._held_back(now):
@@ -284,7 +223,7 @@ class Sender:
         self._held.append((decision.opens_at, self._queue.popleft()))
         return True
 
-    def _flight(self, messages: Batch, session: str, now: datetime) -> _Flight:
+    def _flight(self, messages: Batch, session: str, now: datetime) -> Flight:
         """Make the request of some messages."""
         decision = self._gate.decision(messages[0], now)
         delivery = self._gate.delivery(decision, now)
@@ -293,13 +232,13 @@ class Sender:
         if delivery:
             values |= encode({"scheduled_time": delivery})
         kept = decision.record() if decision else None
-        return _Flight(messages, request_id, now, session, wire.Request("sendmsg", values), kept)
+        return Flight(messages, request_id, now, session, wire.Request("sendmsg", values), kept)
 
     def _allowed(self) -> bool:
         try:
             reason = self._brakes.reason()
-        except NotSent:
-            self._pause = 0.0
+        except NotSent as error:
+            self._pause, self._obstacle = 0.0, error.reason
             return False
         except ClicknbError as error:
             reason = str(error)
@@ -312,8 +251,8 @@ class Sender:
         session = self._service.gateway.session
         try:
             return session.renew(expired) if expired else session.id()
-        except NotSent:
-            self._pause = 0.0
+        except NotSent as error:
+            self._pause, self._obstacle = 0.0, error.reason
         except ClicknbError as error:
             self.stop(str(error))
         return ""
@@ -328,7 +267,7 @@ class Sender:
         if self._outcomes:
             return False
         if self._pause is not None and not self.stopped:
-            self._setback("the gateway cannot be reached, or keeps asking for patience")
+            self._setback(f"the gateway cannot be reached, or keeps asking for patience ({self._obstacle})")
             if not self.stopped:
                 backoff = random.uniform(0.5, 1.0) * 2.0**self._setbacks  # noqa: S311  # jitter, not a secret
                 self._service.clock.sleep(max(self._pause, backoff), self._wake)
@@ -359,7 +298,7 @@ class Sender:
             if status is None:
                 self._returned.append(one)
             elif status.apimsgid:
-                self._outcomes += _known(one, status.apimsgid, self._service.clock.now())
+                self._outcomes += known(one, status.apimsgid, self._service.clock.now())
             else:
                 self._service.ledger.note_denied(one.messages)
                 self._queue.extendleft(self._admitted([one.messages]))
@@ -384,10 +323,10 @@ class Sender:
 
     # answers
 
-    def _read(self, slot: int, flight: _Flight, answer: wire.Reply | TransportError) -> None:
+    def _read(self, slot: int, flight: Flight, answer: wire.Reply | TransportError) -> None:
         """Settle the attempts of one request by its answer."""
         now = self._service.clock.now()
-        said = [(sent, judge(sent, answer)) for sent in _sent(flight, answer)]
+        said = [(sent, judge(sent, answer)) for sent in read_sent(flight, answer)]
         whole = all(rule.state == "returned" for _, rule in said)  # else the others' answers vouch for the gateway
         returned = []
         for message, (sent, rule) in zip(flight.messages, said, strict=True):
@@ -403,18 +342,18 @@ class Sender:
             self._outcomes.append(outcome)
             self._came_on[message.row_id, attempt] = slot
         if returned and to_ask:
-            self._returned.append(_Returned(flight.climsgid, tuple(returned)))
+            self._returned.append(Returned(flight.climsgid, tuple(returned)))
         elif returned:  # meanwhile some may have been suppressed
             self._queue.extendleft(self._admitted([tuple(returned)]))
 
-    def _see_to(self, rule: Rule, sent: wire.Sent, flight: _Flight, answer: wire.Reply | TransportError) -> None:
+    def _see_to(self, rule: Rule, sent: wire.Sent, flight: Flight, answer: wire.Reply | TransportError) -> None:
         """See to what kept a message from being accepted: an account refused, a session expired, a busy gateway."""
         if rule.then == "stop":
             known = codes.ERRORS[sent.code]
             self.stop(f"the gateway refuses the account: {sent.code} {known.text}. {known.advice}")
         elif rule.then == "pause":
             asked = answer.retry_after if isinstance(answer, wire.Reply) else None
-            self._pause = max(self._pause or 0.0, asked or 0.0)
+            self._pause, self._obstacle = max(self._pause or 0.0, asked or 0.0), sent.error
             if self._pause > LONGEST_PAUSE:
                 self.stop(f"the gateway asks to wait {self._pause:.0f} seconds")
         elif flight.session not in self._expired:
@@ -437,33 +376,6 @@ class Sender:
                 self._outcomes.append(Outcome(intent.row_id, intent.attempt, "unknown", now, error=reason))
         self._flying.clear()
         self._committed([], exchange)
-
-
-def _by_request(messages: Iterable[Message], returned: Mapping[int, str]) -> list[_Returned]:
-    """Put messages that came back together again as they were sent."""
-    requests: dict[str, list[Message]] = {}
-    for message in messages:
-        if message.row_id in returned:
-            requests.setdefault(returned[message.row_id], []).append(message)
-    return [_Returned(name, tuple(group)) for name, group in requests.items()]
-
-
-def _known(returned: _Returned, apimsgid: str, now: datetime) -> list[Outcome]:
-    """Say of messages that came back that the gateway has them after all."""
-    if len(returned.messages) == 1:
-        (message,) = returned.messages
-        return [Outcome(message.row_id, message.attempt, "accepted", now, apimsgid)]
-    return [Outcome(message.row_id, message.attempt, "unknown", now, error=IN_A_LIST) for message in returned.messages]
-
-
-def _sent(flight: _Flight, answer: wire.Reply | TransportError) -> list[wire.Sent]:
-    """Read what an answer, or the lack of one, says of each recipient."""
-    to = [message.to for message in flight.messages]
-    if isinstance(answer, wire.Reply):
-        return wire.read_sends(answer, to)
-    if isinstance(answer, NotSent):
-        return [wire.Sent(number, "planned", error=f"not sent: {answer.reason}") for number in to]
-    return [wire.Sent(number, "unknown", error=f"the reply was lost: {answer.reason}") for number in to]
 
 
 @contextmanager

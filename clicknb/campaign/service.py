@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from clicknb.campaign.doubt import Doubts
 from clicknb.campaign.ledger import Ledger
 from clicknb.clock import Clock
 from clicknb.gateway.client import Clickatell
@@ -33,9 +34,12 @@ class Service:
     rate
         Messages a second, at most; None for no limit.
     concurrency
-        Connections, at most; also the number of messages that a crash can leave in doubt.
+        Connections, at most; also the number of requests that a crash can leave in doubt: of one message each, or of a
+        whole list.
     allow
         The only destination addresses that may be sent to; None for all.
+    doubts
+        What this program has seen itself of messages in doubt.
     """
 
     gateway: Clickatell
@@ -48,3 +52,4 @@ class Service:
     rate: float | None
     concurrency: int
     allow: frozenset[str] | None = None
+    doubts: Doubts = field(default_factory=Doubts)

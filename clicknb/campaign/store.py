@@ -8,16 +8,18 @@ import sqlite3
 import threading
 import warnings
 import weakref
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import sqlalchemy as sa
-from sqlalchemy.pool import StaticPool
+from sqlalchemy.pool import QueuePool, StaticPool
 
 from clicknb.campaign import schema
+from clicknb.campaign.examination import Examination
 from clicknb.campaign.lock import sending
 from clicknb.errors import LedgerError, LedgerWarning
 
@@ -67,6 +69,12 @@ class Conflict(LedgerError):
 class Store:
     """An SQLite file with the tables of ``schema.py``.
 
+    Opening looks at the head of the file and at its tables, whatever its size. All of it is looked over before anything
+    is written, and so before anything is sent: at once if it is small, else in a thread of its own while it is read.
+    The first writing waits for that, some seconds for 400 MB; once damage is found nothing more is read either.
+
+    A file that may only be read, or in a folder that may only be read, is opened to be looked at.
+
     Parameters
     ----------
     path
@@ -91,15 +99,18 @@ class Store:
         self._closed = False
         self.made_here = True
         self.migrated_from = 0
+        self.fixed = self._logged = False
         if self.path is not None:
             self.made_here = _create_private(self.path)
             self._identity = _identity(self.path)
-        self._engine = _engine(self.path)
-        self._release = weakref.finalize(self, self._engine.dispose)  # also when nobody closes it
+            self.fixed, self._logged = not _writable(self.path), _log(self.path)
+        self._engine = _engine(self.path, fixed=self.fixed)
+        self._examination: Examination | None = None
+        self._release = ExitStack()
+        self._release.callback(self._engine.dispose)
+        weakref.finalize(self, self._release.close)  # also when nobody closes it
         try:
             self._prepare()
-            if self.path is not None:
-                self._examine()
         except LedgerError:
             self.close()
             raise
@@ -107,7 +118,7 @@ class Store:
     def close(self) -> None:
         """Release the file; whoever asks afterwards is told so."""
         self._closed = True
-        self._release()
+        self._release.close()
 
     @contextmanager
     def sending(self, campaign_id: str, *, takeover: bool = False) -> Iterator[None]:
@@ -125,7 +136,7 @@ class Store:
     def driver(self) -> Iterator[sqlite3.Connection]:
         """Lend a connection of the driver's own, for what cannot be done in a transaction."""
         alone = self._lock if self.path is None else nullcontext()
-        with self._failures("copied or tidied"), alone, self._engine.connect() as connection:
+        with self._failures("copied or tidied", examined=True), alone, self._engine.connect() as connection:
             lent = connection.connection.driver_connection
             if not isinstance(lent, sqlite3.Connection):
                 raise TypeError(type(lent))
@@ -147,32 +158,62 @@ class Store:
 
         Left with an error, the transaction is rolled back when the pool takes its connection back.
         """
-        with self._failures("written"), self._lock, closing(self._engine.raw_connection()) as lent:
+        self._refuse_if_fixed()
+        with self._failures("written", examined=True), self._lock, closing(self._engine.raw_connection()) as lent:
             cursor: Any = lent.cursor()
             cursor.execute(_BEGIN_WRITING)
             yield cursor
             lent.commit()
 
-    def _frame(self, query: sa.Select[Any]) -> pd.DataFrame:
+    def _columns(self, query: sa.Select[Any]) -> dict[str, list[Any]]:
+        names = query.selected_columns.keys()
         with self._reading() as connection:
-            return pd.DataFrame(connection.execute(query).all(), columns=list(query.selected_columns.keys()))
+            found = connection.execute(query).cursor.fetchall()  # plain tuples: nothing in it has to be converted
+        return dict(zip(names, map(list, zip(*found, strict=True)), strict=True)) if found else {n: [] for n in names}
+
+    def _frame(self, query: sa.Select[Any]) -> pd.DataFrame:
+        return framed(self._columns(query))
 
     @contextmanager
     def _transaction(self, *, write: bool) -> Iterator[sa.Connection]:
-        with self._failures("written" if write else "read"), self._lock, self._engine.connect() as plain:
+        if write:
+            self._refuse_if_fixed()
+        failures = self._failures("written" if write else "read", examined=write)
+        with failures, self._lock, self._engine.connect() as plain:
             connection = plain.execution_options(write=write)
             with connection.begin():
                 yield connection
 
+    def _refuse_if_fixed(self) -> None:
+        if self.fixed:
+            message = (
+                f"The ledger {self.path} may only be read. Nothing was recorded, and nothing was sent. Make the file "
+                "and its folder writable, then open it again."
+            )
+            raise LedgerError(message)
+
     @contextmanager
-    def _failures(self, done: str) -> Iterator[None]:
+    def _failures(self, done: str, *, examined: bool = False) -> Iterator[None]:
         """Turn what the database says into an error that helps.
 
         The words of SQLite stay out of it: they may hold a number or a text.
+
+        Parameters
+        ----------
+        done
+            What is not done then.
+        examined
+            Whether to wait until the whole file has been looked over.
         """
         if self._closed:
             message = (
                 "This account was closed. What was sent is in its ledger. Open the account again, then repeat the call."
+            )
+            raise LedgerError(message)
+        if self.fixed and not self._logged and self.path is not None and _log(self.path):
+            message = (
+                f"Another program writes to the ledger {self.path}, which may only be read here, so what is read could "
+                "be half of it. Nothing was sent. Open it again."
             )
             raise LedgerError(message)
         if self.path is not None and _identity(self.path) != self._identity:
@@ -182,6 +223,9 @@ class Store:
             )
             raise LedgerError(message)
         try:
+            whole = self._examination
+            if whole is not None and (examined or whole.over) and not whole.is_sound():
+                raise self._failure(None, done)
             yield
         except (sa.exc.IntegrityError, sqlite3.IntegrityError):
             message = f"The ledger {self.path or 'in memory'} holds something else under the same key. {_AFTERWARDS}"
@@ -193,6 +237,8 @@ class Store:
 
     def _failure(self, error: BaseException | None, done: str) -> LedgerError:
         code = getattr(error, "sqlite_errorcode", None)  # has none: the driver could not make sense of a value
+        if self.fixed and self.path is not None and _log(self.path):
+            return LedgerError(_unreadable(self.path))
         unknown = (f"SQLite reports {getattr(error, 'sqlite_errorname', '')}", "Check the disk and the file.")
         reason, advice = _DAMAGED if code is None else _FAILURES.get(code & 0xFF, unknown)
         place = self.path or "in memory"
@@ -201,29 +247,31 @@ class Store:
     # what is in the file
 
     def _prepare(self) -> None:
+        """Look at the head of the file and at its tables; make them, or bring those of an older version up to date."""
+        with self._reading() as connection:
+            application, version, tables = _head(connection)
+            self._refuse_strangers(application, version, tables)
+            size = _size(connection)
+            there = set(map(tuple, connection.exec_driver_sql(_ALL_COLUMNS)))
+        if tables and self.path is not None:
+            self._examination = Examination(partial(_connect, self.path, fixed=self.fixed), size)
+            self._release.callback(self._examination.stop)
+        if version < schema.SCHEMA_VERSION:
+            self._bring_up_to_date()
+        elif not there >= _COLUMNS:
+            raise self._failure(None, "read")
+        with self._reading():  # says so if a small file is damaged
+            pass
+
+    def _bring_up_to_date(self) -> None:
         """Make the tables in a new file, or bring those of an older version up to date; all or nothing."""
         doubled = 0
         with self._writing() as connection:
-            questions = ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
-            application, version, tables = (connection.exec_driver_sql(text).scalar_one() for text in questions)
+            application, version, tables = _head(connection)
             if not tables and not version and application in {0, schema.APPLICATION_ID}:
                 schema.metadata.create_all(connection)
                 connection.execute(sa.insert(schema.identity).values(id=secrets.token_hex(16)))
                 connection.exec_driver_sql(f"PRAGMA application_id = {schema.APPLICATION_ID}")
-            elif application != schema.APPLICATION_ID:
-                message = (
-                    f"{self.path} is an SQLite file of another program. Nothing was changed and nothing was sent. Name "
-                    "another file with ledger=."
-                )
-                raise LedgerError(message)
-            elif version > schema.SCHEMA_VERSION:
-                message = (
-                    f"The ledger {self.path} was written by a newer clicknb (schema {version}; this one reads "
-                    f"{schema.SCHEMA_VERSION}). Nothing was changed. Upgrade clicknb."
-                )
-                raise LedgerError(message)
-            elif version < 1:
-                raise self._failure(None, "read")
             else:
                 if version < _UNIQUE_IDS:
                     doubled = connection.exec_driver_sql(_DOUBLED).scalar_one()
@@ -240,26 +288,80 @@ class Store:
             )
             warnings.warn(message, LedgerWarning, stacklevel=2)
 
-    def _examine(self) -> None:
-        """Let SQLite compare the file with itself and with the schema's constraints.
-
-        Its quick check would take a quarter of the time, but miss an index that has lost entries, and rows that are
-        read by it with them.
-        """
-        with self._reading() as connection:
-            found = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar()
-        if found != "ok":
+    def _refuse_strangers(self, application: int, version: int, tables: int) -> None:
+        """Refuse a file that is no ledger, or one that cannot be read here."""
+        if not tables and not version and application in {0, schema.APPLICATION_ID}:
+            return
+        if application != schema.APPLICATION_ID:
+            message = (
+                f"{self.path} is an SQLite file of another program. Nothing was changed and nothing was sent. Name "
+                "another file with ledger=."
+            )
+            raise LedgerError(message)
+        if version > schema.SCHEMA_VERSION:
+            message = (
+                f"The ledger {self.path} was written by a newer clicknb (schema {version}; this one reads "
+                f"{schema.SCHEMA_VERSION}). Nothing was changed. Upgrade clicknb."
+            )
+            raise LedgerError(message)
+        if version < 1:
             raise self._failure(None, "read")
+        if version < schema.SCHEMA_VERSION and self.fixed:
+            message = (
+                f"The ledger {self.path} was written by an older clicknb and may only be read, so it cannot be brought "
+                "up to date. Nothing was changed and nothing was sent. Make it and its folder writable, or look at a "
+                "copy."
+            )
+            raise LedgerError(message)
 
 
-def _engine(path: Path | None) -> sa.Engine:
+def _unreadable(path: Path) -> str:
+    log = f"{path.name}-wal"
+    return (
+        f"The ledger {path} may only be read, and its newest messages are in {log} beside it, which cannot be read "
+        f"there. Nothing was sent. Make its folder writable; or copy {path.name} and {log} into a folder of yours and "
+        "look at the copy, but send nothing from it: it does not learn what the other one sends."
+    )
+
+
+def framed(columns: Mapping[str, Any]) -> pd.DataFrame:
+    """Make a frame of columns as they are stored: pandas would ask each row what it is."""
+    return pd.DataFrame(columns, dtype=None if any(map(len, columns.values())) else "object")
+
+
+_COLUMNS = {(table.name, column.name) for table in schema.metadata.tables.values() for column in table.c}
+_ALL_COLUMNS = "SELECT m.name, c.name FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table'"
+
+
+def _head(connection: sa.Connection) -> tuple[int, int, int]:
+    """Read what says whose file it is, its version, and how many tables and indexes it has."""
+    questions = ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
+    application, version, tables = (connection.exec_driver_sql(text).scalar_one() for text in questions)
+    return application, version, tables
+
+
+def _size(connection: sa.Connection) -> int:
+    pages, page = (connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in ("page_count", "page_size"))
+    return int(pages * page)
+
+
+def _connect(path: Path, *, fixed: bool) -> sqlite3.Connection:
+    """Open the file; one that may only be read, and has no log of newer writes, as one that nobody changes."""
+    place, uri = str(path), fixed
+    if fixed:
+        place = f"{path.resolve().as_uri()}?mode=ro{'' if _log(path) else '&immutable=1'}"
+    return sqlite3.connect(place, timeout=PATIENCE, isolation_level=None, check_same_thread=False, uri=uri)
+
+
+def _engine(path: Path | None, *, fixed: bool) -> sa.Engine:
     """Open SQLite with the durability that the promise needs: write-ahead log, every commit flushed to the disk."""
     if path is None:
         engine = sa.create_engine(
             "sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False}, hide_parameters=True
         )
     else:
-        engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)), hide_parameters=True)
+        opened = partial(_connect, path, fixed=fixed)
+        engine = sa.create_engine("sqlite://", creator=opened, poolclass=QueuePool, hide_parameters=True)
 
     @sa.event.listens_for(engine, "connect")
     def _configure(connection: Any, _: object) -> None:
@@ -272,7 +374,8 @@ def _engine(path: Path | None) -> sa.Engine:
         (application,), (pages,) = (
             connection.execute(f"PRAGMA {name}").fetchone() for name in ("application_id", "page_count")
         )
-        if application == schema.APPLICATION_ID or not pages:  # else it is another program's, and stays as it is
+        ours = application == schema.APPLICATION_ID or not pages  # else it is another program's, and stays as it is
+        if ours and not fixed:
             connection.execute("PRAGMA journal_mode = WAL")
 
     @sa.event.listens_for(engine, "begin")
@@ -290,6 +393,21 @@ def _identity(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino
+
+
+def _writable(path: Path) -> bool:
+    """Whether a file and its folder, where SQLite keeps its log and a sender its lock, may be written."""
+    place = path.resolve()
+    return os.access(place, os.W_OK) and os.access(place.parent, os.W_OK)
+
+
+def _log(path: Path) -> bool:
+    """Whether there are writes beside a file that are not in it yet."""
+    place = path.resolve()
+    try:
+        return place.with_name(f"{place.name}-wal").stat().st_size > 0
+    except OSError:
+        return False
 
 
 def _create_private(path: Path) -> bool:
@@ -324,7 +442,7 @@ def _create_private(path: Path) -> bool:
 def _unusable(path: Path) -> str | None:
     """Say why a file that is there cannot be a ledger; SQLite would take an empty one for a new one."""
     try:
-        with path.open("r+b") as file:
+        with path.open("rb") as file:
             empty = len(file.read(_HEADER)) < _HEADER
     except OSError as error:
         return error.strerror

@@ -16,7 +16,8 @@ import sqlalchemy as sa
 
 from clicknb import checks, frames
 from clicknb.campaign.ledger import Ledger
-from clicknb.campaign.schema import SUPPRESSED, micro, moment, suppressions
+from clicknb.campaign.schema import SUPPRESSED, suppressions
+from clicknb.campaign.units import micro, moment
 from clicknb.messages import recipients
 from clicknb.messages.cells import as_text
 

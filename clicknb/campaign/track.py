@@ -10,10 +10,10 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
 from threading import Event as Signal
 from typing import TypeVar
 
+from clicknb.campaign.doubt import LAST_LOOK
 from clicknb.campaign.schema import Attempt, Event, Outcome
 from clicknb.campaign.service import Service
 from clicknb.errors import (
@@ -31,18 +31,8 @@ logger = logging.getLogger(__name__)
 TRIES = 3
 """How often a question is put before its failure counts."""
 
-FIRST_LOOK = timedelta(seconds=30)
-"""How long after an attempt the gateway's "not known" begins to mean something: its records lag behind."""
-
-LAST_LOOK = timedelta(days=6)
-"""How long the gateway remembers a client message id; a message in doubt stays so after that."""
-
 LONGEST_PAUSE = 60.0
 """Seconds between two looks, at most."""
-
-DENIALS = 3
-DENIALS_OVER = timedelta(minutes=2)
-"""A message counts as absent after so many denials over at least this time."""
 
 IN_A_LIST = "the request of several messages reached the gateway; which of them it accepted cannot be asked"
 
@@ -198,8 +188,8 @@ def reconcile(service: Service, campaign_id: str) -> int:
     """Ask once about every message in doubt, by its client message id.
 
     A message that the gateway knows becomes ``accepted``. One that it denied three times over at least two minutes,
-    begun at least 30 seconds after the attempt, becomes ``absent``. After six days the gateway has forgotten, and what
-    is ``unknown`` stays so.
+    begun at least 30 seconds after the attempt, becomes ``absent``; only what this program saw itself counts, on a
+    clock that cannot be set. After six days the gateway has forgotten, and what is ``unknown`` stays so.
 
     Returns
     -------
@@ -209,19 +199,21 @@ def reconcile(service: Service, campaign_id: str) -> int:
     with contextlib.suppress(CampaignError), service.ledger.sending(campaign_id):  # a living sender settles its own
         service.ledger.abandon(campaign_id, service.clock.now())
     doubtful = service.ledger.doubtful(campaign_id, since=service.clock.now() - LAST_LOOK)
+    asked_at = service.clock.monotonic()
     answers = look_up(service, dict.fromkeys(attempt.climsgid for attempt in doubtful))
     shared = service.ledger.shared(campaign_id)
     events, outcomes = [], []
     for attempt in doubtful:
-        status, now = answers.get(attempt.climsgid), service.clock.now()
-        if status is None:
+        if attempt.climsgid not in answers:
             continue
+        status, now = answers[attempt.climsgid], service.clock.now()
         if status.apimsgid and attempt.climsgid in shared:
             outcomes.append(Outcome(attempt.row_id, attempt.attempt, "unknown", now, error=IN_A_LIST))
             continue
         if status.apimsgid:
             outcomes.append(Outcome(attempt.row_id, attempt.attempt, "accepted", now, status.apimsgid))
-        if status.apimsgid or now - attempt.submitted_at >= FIRST_LOOK:
+        key = (attempt.row_id, attempt.attempt)
+        if status.apimsgid or service.doubts.deny(key, now - attempt.submitted_at, asked_at):
             events.append(_event(service, replace(attempt, apimsgid=status.apimsgid), status.status, "reconcile"))
     service.ledger.note([event for event in events if not event.apimsgid])
     outcomes += _absent(service, campaign_id, doubtful)
@@ -289,8 +281,9 @@ def _absent(service: Service, campaign_id: str, doubtful: Sequence[Attempt]) -> 
     now = service.clock.now()
     outcomes = []
     for attempt in doubtful:
-        times = denials.get((attempt.row_id, attempt.attempt), [])
-        if len(times) >= DENIALS and times[-1] - times[0] >= DENIALS_OVER:
+        key = (attempt.row_id, attempt.attempt)
+        times = denials.get(key, [])
+        if service.doubts.settled(key, times):
             error = f"the gateway does not know it (asked {len(times)} times)"
             outcomes.append(Outcome(attempt.row_id, attempt.attempt, "absent", now, error=error))
     return outcomes
@@ -306,13 +299,13 @@ def until(
     int
         What the last look returned.
     """
-    deadline = service.clock.now() + timedelta(seconds=timeout)
+    deadline = service.clock.monotonic() + timeout
     pause = first
     while (left := look()) > 0:
-        now = service.clock.now()
-        if now >= deadline:
+        remaining = deadline - service.clock.monotonic()
+        if remaining <= 0:
             break
-        service.clock.sleep(min(pause, (deadline - now).total_seconds()), stop)
+        service.clock.sleep(min(pause, remaining), stop)
         if stop is not None and stop.is_set():
             break
         pause = min(pause * 1.5, LONGEST_PAUSE)

@@ -1,21 +1,21 @@
 """Asks the gateway what left without the ledger's knowledge, before anything leaves that may have left already.
 
-A ledger that was put back from a copy says "planned" of all that was sent after the copy was made. The client message
-id of an attempt is derived from the campaign, the row and the attempt's number, so the id that the next attempt would
-have can be asked about: what the gateway knows was sent, what it denies was not.
+A ledger that was put back from a copy says "planned" of all that was sent after the copy was made. A client message id
+is derived from the campaign, the row and the row's turn, so the id that a planned row would have can be asked about:
+what the gateway knows was sent, what it denies was not.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from clicknb.campaign import track
 from clicknb.campaign.copies import REMEMBERED
-from clicknb.campaign.schema import Event, Intent, Message, Outcome, climsgid, micro
-from clicknb.campaign.send import batches
+from clicknb.campaign.requests import batches
+from clicknb.campaign.schema import Event, Intent, Message, Outcome, climsgid
 from clicknb.campaign.service import Service
+from clicknb.campaign.track import look_up
+from clicknb.campaign.units import micro
 from clicknb.errors import ClicknbError, LedgerWarning
 from clicknb.gateway.wire import MessageStatus
 
@@ -24,72 +24,169 @@ SAMPLE = 20
 
 FORGOTTEN = "this ledger is a copy, and the gateway does not remember any more whether it was sent after that was made"
 IN_A_REQUEST = "sent after this copy of the ledger was made, or not: which messages a request held cannot be asked"
+ANOTHER_TEXT = "the gateway has a message for this row since this copy of the ledger was made; its text is not known"
 
-Seen = Callable[[int], object]
-
-
-@dataclass(slots=True)
-class _Search:
-    """What the gateway says of some messages.
-
-    Attributes
-    ----------
-    known
-        The messages that it knows, by row: the attempt's turn, its client message id and status.
-    denied, unanswered
-        Those that it does not know, and those of which it said nothing that can be read.
-    """
-
-    known: dict[int, tuple[int, str, MessageStatus]] = field(default_factory=dict)
-    denied: list[Message] = field(default_factory=list)
-    unanswered: list[Message] = field(default_factory=list)
+Found = tuple[Intent, Outcome]
+"""An attempt that another copy of the ledger made, and what came of it."""
 
 
-def find(
-    service: Service, campaign_id: str, messages: Sequence[Message], *, together: int = 1, seen: Seen = lambda _: None
-) -> tuple[list[Message], str]:
-    """Record which of some messages have left without the ledger's knowledge.
-
-    Nobody is asked where that cannot be: about rows of a file that this program has made, and about rows that it has
-    asked about before. A campaign that the ledger has never sent is asked about by a few of its rows, and as a whole
-    if one of them is known, or if the file is known to have been put back in the last six days.
+class Inquiry:
+    """Finds out which messages of a campaign have left without the ledger's knowledge.
 
     Parameters
     ----------
+    service
+        The account to ask.
+    campaign_id
+        Whose messages they are.
     together
         How many messages may share a request. Where they do, nobody can tell which ones a request held, so all that
         may have been in one are in doubt.
+    certain
+        Whether what a message says is certain of those too that the ledger did not hold when it was opened. Where it
+        is not, somebody may have had another text, so they are in doubt.
     seen
         Called with the number of answers that have come since the last call, for a progress display.
-
-    Returns
-    -------
-    tuple
-        The messages that may leave, and why the others may not; empty if there are none.
     """
-    origin, now = service.ledger.origin, service.clock.now()
-    suspects = origin.unproven(messages)
-    if not suspects:
-        return list(messages), ""
-    found_at, last = origin.adopt(now), origin.last_sent(campaign_id)
-    if found_at is not None and last is not None and now - last > REMEMBERED:
-        forgotten = [one for one in suspects if origin.held(one)]
-        _record(service, campaign_id, [_doubt(service, campaign_id, one, FORGOTTEN) for one in forgotten])
-        messages, suspects = (_without(some, {one.row_id for one in forgotten}) for some in (messages, suspects))
-    try:
-        if last is None and found_at is None and not _search(service, campaign_id, _sample(suspects), seen).known:
-            origin.clear(suspects)
+
+    def __init__(
+        self,
+        service: Service,
+        campaign_id: str,
+        *,
+        together: int = 1,
+        certain: bool = False,
+        seen: Callable[[int], object] = lambda _: None,
+    ) -> None:
+        self._service = service
+        self._origin = service.ledger.origin
+        self._campaign_id = campaign_id
+        self._together = together
+        self._certain = certain
+        self._seen = seen
+        self._known: dict[int, tuple[int, str, MessageStatus]] = {}  # by row: its turn, the id of that, the answer
+        self._unanswered: set[int] = set()
+
+    def run(self, messages: Sequence[Message]) -> tuple[list[Message], str]:
+        """Record which of some messages have left.
+
+        Nobody is asked where that cannot be: about rows of a file that this program has made, and about rows that it
+        has asked about before. A campaign that the ledger has never sent is asked about by a few of its rows, and as a
+        whole if one of them is known, or if the file is known to have been put back in the last six days.
+
+        Returns
+        -------
+        tuple
+            The messages that may leave, and why the others may not; empty if there are none.
+        """
+        suspects = self._origin.unproven(messages)
+        if not suspects:
             return list(messages), ""
-        search = _search(service, campaign_id, suspects, seen)
-    except ClicknbError as error:
-        return [], str(error)
-    gone = _settle(service, campaign_id, suspects, search, together)
-    waiting = {one.row_id for one in search.unanswered}
-    origin.clear(one for one in suspects if one.row_id not in waiting)
-    reason = ""
-    if waiting:
-        reason = f"the gateway did not say of {len(waiting):,} messages whether they had been sent before"
-    return _without(messages, gone | waiting), reason
+        now = self._service.clock.now()
+        found_at, last = self._origin.adopt(now), self._origin.last_sent(self._campaign_id)
+        gone: set[int] = set()
+        if found_at is not None and last is not None and now - last > REMEMBERED:
+            gone = self._record(self._doubt(one, FORGOTTEN) for one in suspects if self._origin.held(one))
+            suspects = _without(suspects, gone)
+        self._certain = self._certain or last is None
+        try:
+            if last is not None or found_at is not None or self._knows_any(_sample(suspects)):
+                self._ask(suspects)
+        except ClicknbError as error:
+            return [], str(error)
+        gone |= self._record(self._found(suspects))
+        self._origin.clear(one for one in suspects if one.row_id not in self._unanswered)
+        reason = ""
+        if self._unanswered:
+            count = len(self._unanswered)
+            reason = f"the gateway did not say of {count:,} messages whether they had been sent before"
+        return _without(messages, gone | self._unanswered), reason
+
+    def _knows_any(self, messages: Sequence[Message]) -> bool:
+        """Ask about a few messages."""
+        self._ask(messages)
+        return bool(self._known) or bool(self._unanswered)
+
+    def _ask(self, messages: Sequence[Message]) -> None:
+        """Ask about the next turn of each message, and about those after it where any was found.
+
+        What was in doubt and turned out to be absent had a turn that the gateway does not know, and may have had
+        another one.
+        """
+        self._unanswered.clear()
+        asked, further = list(messages), 0
+        while asked:
+            ids = {climsgid(self._campaign_id, one.key, one.turn + further): one for one in asked}
+            answers = look_up(self._service, ids, self._seen)
+            self._unanswered.update(one.row_id for name, one in ids.items() if name not in answers)
+            known = {name: status for name, status in answers.items() if status.apimsgid}
+            for name, status in known.items():
+                self._known[ids[name].row_id] = ids[name].turn + further, name, status
+            asked = [one for name, one in ids.items() if name in answers and name not in known]
+            if not known and (further > 0 or len(asked) > self._service.concurrency):
+                break
+            further += 1
+
+    def _found(self, suspects: Sequence[Message]) -> Iterator[Found]:
+        """Say of the messages that the gateway knows what came of them."""
+        if self._together > 1:
+            yield from (self._doubt(one, IN_A_REQUEST, name) for one, name in self._sharing(suspects))
+            return
+        for message in suspects:
+            if message.row_id in self._known:
+                turn, name, status = self._known[message.row_id]
+                if self._certain or self._origin.held(message):
+                    yield self._accepted(message, turn, name, status.apimsgid)
+                else:
+                    yield self._doubt(message, ANOTHER_TEXT, name, turn)
+
+    def _sharing(self, suspects: Sequence[Message]) -> Iterator[tuple[Message, str]]:
+        """Give the messages that may have been in a request that the gateway knows, with the id of the latest one.
+
+        The client message id of a request is that of its first message, and requests are filled in the order of the
+        rows. So whatever stands behind a known message, among those of the same text and options, may have been in its
+        request.
+        """
+        for group in batches(suspects, len(suspects), lambda _: ""):
+            name = ""
+            for message in group:
+                if message.row_id in self._known:
+                    _, name, _ = self._known[message.row_id]
+                if name:
+                    yield message, name
+
+    def _accepted(self, message: Message, turn: int, name: str, apimsgid: str) -> Found:
+        now, attempt = self._service.clock.now(), message.attempt + 1
+        intent = Intent(message.row_id, attempt, name, micro(now), turn=turn)
+        return intent, Outcome(message.row_id, attempt, "accepted", now, apimsgid)
+
+    def _doubt(self, message: Message, reason: str, name: str = "", turn: int = 0) -> Found:
+        """Name an attempt that may have been made."""
+        now, attempt, turn = self._service.clock.now(), message.attempt + 1, turn or message.turn
+        name = name or climsgid(self._campaign_id, message.key, turn)
+        intent = Intent(message.row_id, attempt, name, micro(now), turn=turn)
+        return intent, Outcome(message.row_id, attempt, "unknown", now, error=reason)
+
+    def _record(self, attempts: Iterable[Found]) -> set[int]:
+        """Write attempts down; returns the rows that are settled by it."""
+        found = list(attempts)
+        if not found:
+            return set()
+        new, borrowed = self._service.ledger.recover(self._campaign_id, found)
+        self._service.ledger.note(
+            [
+                Event(one.row_id, one.attempt, one.apimsgid, self._known[one.row_id][2].status, one.at, "reconcile")
+                for _, one in found
+                if one.apimsgid and (one.row_id, one.attempt) not in borrowed
+            ]
+        )
+        if new:  # else another program has sent them at this moment
+            message = (
+                f"{new:,} messages that the ledger called planned may have left before: it is a copy, or was put back. "
+                "What the gateway knows of is recorded now, and is not sent again; campaign.sends shows it."
+            )
+            warnings.warn(message, LedgerWarning, stacklevel=2)
+        return {intent.row_id for intent, _ in found}
 
 
 def _sample(messages: Sequence[Message]) -> list[Message]:
@@ -101,81 +198,3 @@ def _sample(messages: Sequence[Message]) -> list[Message]:
 
 def _without(messages: Sequence[Message], rows: set[int]) -> list[Message]:
     return [message for message in messages if message.row_id not in rows]
-
-
-def _search(service: Service, campaign_id: str, messages: Sequence[Message], seen: Seen) -> _Search:
-    """Ask about the next turn of each message, and about those after it where any was found.
-
-    What was in doubt and turned out to be absent had a turn that the gateway does not know, and may have had another.
-    """
-    search, asked, further = _Search(), list(messages), 0
-    while asked:
-        ids = {climsgid(campaign_id, one.key, one.turn + further): one for one in asked}
-        answers = track.look_up(service, ids, seen)
-        search.unanswered += [one for name, one in ids.items() if name not in answers]
-        known = {name: status for name, status in answers.items() if status.apimsgid}
-        for name, status in known.items():
-            search.known[ids[name].row_id] = ids[name].turn + further, name, status
-        asked = [one for name, one in ids.items() if name in answers and name not in known]
-        if not known and (further > 0 or len(asked) > service.concurrency):
-            break
-        further += 1
-    search.denied = asked
-    return search
-
-
-def _settle(
-    service: Service, campaign_id: str, suspects: Sequence[Message], search: _Search, together: int
-) -> set[int]:
-    """Record what was found; returns the rows that are settled by it."""
-    if not search.known:
-        return set()
-    doubtful = list(_sharing(suspects, search, together)) if together > 1 else []
-    now = service.clock.now()
-    found, events = [], []
-    for message in suspects if together == 1 else ():
-        if message.row_id in search.known:
-            (turn, name, status), attempt = search.known[message.row_id], message.attempt + 1
-            intent = Intent(message.row_id, attempt, name, micro(now), turn)
-            found.append((intent, Outcome(message.row_id, attempt, "accepted", now, status.apimsgid)))
-            events.append(Event(message.row_id, attempt, status.apimsgid, status.status, now, "reconcile"))
-    found += [_doubt(service, campaign_id, one, IN_A_REQUEST, name) for one, name in doubtful]
-    borrowed = _record(service, campaign_id, found)
-    service.ledger.note([event for event in events if (event.row_id, event.attempt) not in borrowed])
-    return {intent.row_id for intent, _ in found}
-
-
-def _sharing(suspects: Sequence[Message], search: _Search, together: int) -> Iterator[tuple[Message, str]]:
-    """Give the messages that may have been in a request that the gateway knows, with the id of the latest one.
-
-    The client message id of a request is that of its first message, and requests are filled in the order of the rows.
-    So whatever stands behind a known message, among those of the same text and options, may have been in its request.
-    """
-    for group in batches(suspects, len(suspects), lambda _: ""):
-        name = ""
-        for message in group:
-            if message.row_id in search.known:
-                _, name, _ = search.known[message.row_id]
-            if name:
-                yield message, name
-
-
-def _doubt(service: Service, campaign_id: str, message: Message, reason: str, name: str = "") -> tuple[Intent, Outcome]:
-    """Name an attempt that may have been made."""
-    now, attempt = service.clock.now(), message.attempt + 1
-    name = name or climsgid(campaign_id, message.key, message.turn)
-    intent = Intent(message.row_id, attempt, name, micro(now), message.turn)
-    return intent, Outcome(message.row_id, attempt, "unknown", now, error=reason)
-
-
-def _record(service: Service, campaign_id: str, found: Sequence[tuple[Intent, Outcome]]) -> frozenset[tuple[int, int]]:
-    if not found:
-        return frozenset()
-    new, borrowed = service.ledger.recover(campaign_id, found)
-    if new:  # else another program has sent them at this moment
-        message = (
-            f"{new:,} messages that the ledger called planned may have left before: it is a copy, or was put back. "
-            "What the gateway knows of is recorded now, and is not sent again; campaign.sends shows it."
-        )
-        warnings.warn(message, LedgerWarning, stacklevel=2)
-    return borrowed

@@ -14,7 +14,8 @@ import sqlalchemy as sa
 from clicknb import export
 from clicknb.campaign import record, schema, suppression
 from clicknb.campaign.ledger import Ledger
-from clicknb.campaign.schema import attempts, campaigns, events, micro, rows
+from clicknb.campaign.schema import attempts, campaigns, events, rows
+from clicknb.campaign.units import micro
 from clicknb.clock import RealClock
 from clicknb.errors import CampaignError, InvalidInput, LedgerError
 
@@ -79,7 +80,7 @@ def export_csv(ledger: Ledger, directory: Path) -> list[Path]:
         campaign_id = str(ledger.campaign_id(name))
         table = record.joined(ledger, campaign_id)
         shown = {
-            "sends": record.sends(table),
+            "sends": record.sends(ledger, campaign_id),
             "statuses": record.statuses(table),
             "charges": record.charges(table),
             "events": record.events(ledger, campaign_id),

@@ -22,6 +22,7 @@ from clicknb.errors import AlreadySent, CampaignStopped, InvalidInput
 from clicknb.forms import code
 from clicknb.messages.recipients import doctor
 from clicknb.messages.text import Parts, measure, split
+from clicknb.messages.written import is_rounded
 
 MOST_NUMBERS = 100
 """More than a few people are a campaign, with a table and a name of its own."""
@@ -174,8 +175,13 @@ class Draft:
         return self._plan(account, self._name(account))
 
     def _plan(self, account: Account, name: str) -> Plan:
-        table = pd.DataFrame({"to": self.to})
+        table = pd.DataFrame({"to": self._cells})
         return account.plan(table, to="to", text=self._template, name=name, **self._options)
+
+    @property
+    def _cells(self) -> list[str]:
+        """The numbers as a table has to hold them: with a plus where their zeros would raise a question."""
+        return [f"+{to}" if is_rounded(to) else to for to in self.to]
 
     @property
     def _template(self) -> str:
@@ -249,7 +255,7 @@ class Draft:
             call = code.call("sms.send", [number, self.text], {**options, **again})
             return code.program(account, [], [call])
         name = "message" if account is None else (plan.name if plan is not None else self._name(account))
-        table = f'pd.DataFrame({{"to": {code.literal(to)}}})'
+        table = f'pd.DataFrame({{"to": {code.literal(self._cells)}}})'
         settings = {"to": "to", "text": self._template, "name": name, **self._options}
         imports = ["import pandas as pd"]
         lines = [f"people = {table}", f"plan = {code.call('sms.plan', [code.Raw('people')], settings)}"]

@@ -10,7 +10,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 
 import pandas as pd
@@ -30,8 +29,7 @@ PAUSED = "paused by the user"
 
 _OPEN = ("planned", "sending")
 _SPAN = 10.0  # seconds over which the rate is measured
-_FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 30.0
-_LONGEST_TRACK = timedelta(minutes=30)
+_FIRST_PAUSE, _LONGEST_PAUSE, _LONGEST_TRACK = 2.0, 30.0, 30 * 60.0
 _LARGEST_LINK = 8_000_000  # bytes that a page is given in a link
 _MINUTE, _HOUR = 60, 3600
 
@@ -154,8 +152,8 @@ Look = Callable[[Account, Campaign, Task, Callable[[Result], None]], Result]
 def follow(account: Account, campaign: Campaign, task: Task, show: Callable[[Result], None]) -> Result:
     """Ask until every accepted message is final, less and less often, at most until somebody has seen enough."""
     service, pause = account._service, _FIRST_PAUSE
-    end = service.clock.now() + _LONGEST_TRACK
-    while (left := track.refresh(service, campaign._id)) and not task.cancelled and service.clock.now() < end:
+    end = service.clock.monotonic() + _LONGEST_TRACK
+    while (left := track.refresh(service, campaign._id)) and not task.cancelled and service.clock.monotonic() < end:
         total = campaign.counts.get("accepted", 0)
         show(Result.of(campaign))
         task.progress(total - left, total, f"{total - left:,} of {total:,} accepted messages are final.")

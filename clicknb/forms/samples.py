@@ -175,7 +175,7 @@ def render(
 
 
 def _parameters(to: Sequence[str], text: str, options: Mapping[str, Any]) -> dict[str, str]:
-    """Write a message as the parameters that a campaign sends (``clicknb.campaign.send.parameters``)."""
+    """Write a message as the parameters that a campaign sends (``clicknb.campaign.requests.parameters``)."""
     if not checks.text("text", text).strip():
         checks.refuse("The text is empty.", "Write one.")
     if not to:

@@ -210,10 +210,10 @@ class Clickatell:
         try:
             return self.auth().reveal()
         except InDoubt as error:
-            reason = str(error)
+            doubt, reason = str(error), error.reason
         # Doubt about the log-in is no doubt about what was to follow it.
-        message = f"No session: {reason} The command that needed one was not sent."
-        raise NotSent(message)
+        message = f"No session: {doubt} The command that needed one was not sent."
+        raise NotSent(message, reason=reason)
 
     def _send(self, request: Request) -> Reply:
         start = time.monotonic()

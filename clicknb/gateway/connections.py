@@ -8,6 +8,7 @@ come; before that it was provably not sent.
 from __future__ import annotations
 
 import errno
+import math
 import selectors
 import socket
 import ssl
@@ -18,12 +19,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-import requests
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies, select_proxy
 
 from clicknb.gateway.address import check_base_url, is_loopback
-from clicknb.gateway.http1 import BrokenOff, Endless, ReplyReader, Unreadable
-from clicknb.gateway.transport import IDLE, Outcome, TooLarge, authorities, failure, reason_of
+from clicknb.gateway.deadline import GRACE
+from clicknb.gateway.http1 import ReplyReader, Unreadable
+from clicknb.gateway.transport import IDLE, Outcome, authorities, failure, reason_of
 from clicknb.gateway.wire import Reply, Request
 
 __all__ = ["Connections", "needs_proxy"]
@@ -47,23 +48,6 @@ def needs_proxy(url: str) -> bool:
     False
     """
     return not is_loopback(url) and select_proxy(url, get_environ_proxies(url)) is not None
-
-
-def _words(error: Exception, *, begun: bool) -> str:
-    """Say what went wrong in the words that single requests use."""
-    kind: type[Exception]
-    match error:
-        case TimeoutError():
-            kind = requests.Timeout if begun else requests.ConnectTimeout
-        case BrokenOff() | ssl.SSLError() if begun:
-            kind = requests.exceptions.ChunkedEncodingError
-        case ssl.SSLError():
-            kind = requests.exceptions.SSLError
-        case Endless():
-            kind = TooLarge
-        case _:
-            kind = requests.ConnectionError
-    return reason_of(kind)
 
 
 class Connections:
@@ -113,31 +97,28 @@ class Connections:
 
     def start(self, slot: int, request: Request) -> None:
         """Put a request on its way on a free connection, see ``Exchange``."""
-        if slot in self._flying or not 0 <= slot < self.connections:
-            message = f"connection {slot} of {self.connections} is not free"
-            raise ValueError(message)
+        self._check_free(slot)
         self._flying[slot] = (request, self._connections[slot].carry(request))
         self._advance(slot)
 
     def wait(self, timeout: float | None = None) -> list[tuple[int, Outcome]]:
         """Wait until there is an answer, see ``Exchange``."""
         now = time.monotonic()
-        end = None if timeout is None else now + timeout
+        end = math.inf if timeout is None else now + timeout
         while self._flying and not self._answers:
             due = min(self._connections[slot].deadline for slot in self._flying)
-            for key, _ in self._selector.select(max(0.0, (due if end is None else min(due, end)) - now)):
-                self._advance(key.data)
+            self._turn(max(0.0, min(due, end) - now))
             now = time.monotonic()
             if now >= due:
-                for slot in [slot for slot in self._flying if self._connections[slot].deadline <= now]:
-                    self._advance(slot, late=True)
-            if end is not None and now >= end:
+                self._give_up_late(now)
+            if now >= end:
                 break
         answers, self._answers = self._answers, []
         return answers
 
     def drop(self, slot: int) -> None:
-        """Close the connection of a free slot, see ``Exchange``."""
+        """Close a free connection, see ``Exchange``."""
+        self._check_free(slot)
         self._connections[slot].close()
 
     def close(self) -> None:
@@ -146,6 +127,28 @@ class Connections:
             connection.close()
         self._flying.clear()
         self._selector.close()
+
+    def _check_free(self, slot: int) -> None:
+        if slot in self._flying or not 0 <= slot < self.connections:
+            message = f"connection {slot} of {self.connections} is not free"
+            raise ValueError(message)
+
+    def _turn(self, timeout: float) -> set[int]:
+        """Let each connection that is ready do one thing, so that none keeps the others waiting; gives those."""
+        ready = [key.data for key, _ in self._selector.select(timeout)]
+        for slot in ready:
+            self._advance(slot)
+        return set(ready)
+
+    def _give_up_late(self, now: float) -> None:
+        """Give up whose time is over, once what is there has been read: this process may have been stopped."""
+        while (late := self._late(now)) & self._turn(0.0) and time.monotonic() < now + GRACE:
+            pass
+        for slot in late & self._late(now):
+            self._advance(slot, late=True)
+
+    def _late(self, now: float) -> set[int]:
+        return {slot for slot in self._flying if self._connections[slot].deadline <= now}
 
     def _advance(self, slot: int, *, late: bool = False) -> None:
         """Let a connection do what it can do now."""
@@ -160,7 +163,7 @@ class Connections:
             self._settle(slot, end.value)
         except (OSError, Unreadable) as error:
             connection.close()
-            reason = _words(error, begun=connection.begun)
+            reason = reason_of(error, begun=connection.begun)
             self._settle(slot, failure(request, self._base_url, reason, arrived=connection.begun))
         except BaseException:  # interrupted anywhere: nobody can tell how far it came
             connection.close()
@@ -251,8 +254,8 @@ class _Connection:
         yield from self._write(sock, self._gateway.write(request))
         reader = ReplyReader()
         reply = None
-        yield _READ
         while reply is None:
+            yield _READ  # after each piece, so that no flood keeps the others waiting or outlasts its time
             reply = reader.feed((yield from _when_ready(partial(sock.recv, _PIECE), _READ)))
         self._used = time.monotonic()
         if not reader.reusable:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from datetime import datetime, timedelta
 
 from clicknb.clock import Clock
 from clicknb.gateway.credentials import Secret
 
-IDLE = timedelta(minutes=14)
-"""The gateway forgets a session 15 minutes after its last use (HTTP API specification 4.1); this stays below."""
+IDLE = 14 * 60.0
+"""Seconds; the gateway forgets a session 15 minutes after its last use (HTTP API specification 4.1)."""
 
 
 class Session:
@@ -29,7 +28,7 @@ class Session:
         self._clock = clock
         self._lock = threading.Lock()
         self._current: Secret | None = None
-        self._used: datetime | None = None
+        self._used: float | None = None
 
     def id(self) -> str:
         """Give the session id for a call that follows now. One caller authenticates, the others wait for it.
@@ -37,7 +36,7 @@ class Session:
         It is a string that does not show itself in tracebacks.
         """
         with self._lock:
-            if self._used is not None and self._clock.now() - self._used > IDLE:
+            if self._used is not None and self._clock.monotonic() - self._used > IDLE:
                 self._current = None
             return self._hand_out()
 
@@ -51,5 +50,5 @@ class Session:
     def _hand_out(self) -> str:
         if self._current is None:
             self._current = Secret(self._authenticate())
-        self._used = self._clock.now()
+        self._used = self._clock.monotonic()
         return self._current.reveal()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-import re
+import ssl
 import threading
 import time
 from collections import deque
@@ -25,6 +25,7 @@ from requests.utils import get_environ_proxies
 from clicknb.errors import ConfigError, InDoubt, NotSent, TransportError
 from clicknb.gateway.address import check_base_url, is_loopback
 from clicknb.gateway.deadline import TimedAdapter
+from clicknb.gateway.http1 import Unreadable, seconds
 from clicknb.gateway.wire import Reply, Request
 
 __all__ = [
@@ -42,9 +43,6 @@ logger = logging.getLogger(__name__)
 
 IDLE = 2.0
 """Seconds after which a connection is not written to again: the gateway may be closing it at that moment."""
-
-LARGEST = 1_000_000
-_PIECE = 65_536
 
 
 class Transport(Protocol):
@@ -134,28 +132,22 @@ class RequestsTransport:
                 self._session.close()
             try:
                 return self._post(self.base_url + request.path, body)
-            except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-                kind = type(error)
+            except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, Unreadable) as error:
+                reason = reason_of(error, begun=body.begun)
             finally:
                 self._used = time.monotonic()
         # Raised out here, so that it does not carry the other exception and the request inside it along.
-        raise failure(request, self.base_url, reason_of(kind), arrived=body.begun)
+        raise failure(request, self.base_url, reason, arrived=body.begun)
 
     def _post(self, url: str, body: _Body) -> Reply:
-        with self._session.post(
+        response = self._session.post(
             url,
             data=body,
             headers={"Content-Type": "application/x-www-form-urlencoded"},
             timeout=self._timeout,
             allow_redirects=False,
-            stream=True,
-        ) as response:
-            content = bytearray()
-            for piece in response.iter_content(_PIECE):
-                content += piece
-                if len(content) > LARGEST:
-                    raise TooLarge
-            return Reply(response.status_code, bytes(content), _retry_after(response.headers))
+        )
+        return Reply(response.status_code, response.content, _retry_after(response.headers))
 
     def close(self) -> None:
         """Close connections; the next request opens them again."""
@@ -174,32 +166,32 @@ def authorities() -> str:
     return bundle
 
 
-class TooLarge(requests.RequestException):
-    """The reply is larger than any that the gateway could mean."""
-
-
-_REASONS: tuple[tuple[type[Exception], str], ...] = (
-    (TooLarge, "its answer had no end"),
-    (requests.ConnectTimeout, "it did not take the connection in time"),
-    (requests.Timeout, "it did not answer in time"),
-    (requests.exceptions.ProxyError, "the proxy did not connect to it"),
-    (requests.exceptions.SSLError, "no trustworthy TLS connection came about"),
-    (requests.exceptions.ChunkedEncodingError, "its answer broke off"),
-    (requests.ConnectionError, "the connection failed"),
+_REASONS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str, str], ...] = (
+    (requests.exceptions.ProxyError, "the proxy did not connect to it", "the proxy did not connect to it"),
+    ((TimeoutError, requests.Timeout), "it did not take the connection in time", "it did not answer in time"),
+    (
+        (ssl.SSLError, requests.exceptions.SSLError),
+        "no trustworthy TLS connection came about",
+        "its answer broke off",
+    ),
+    (Exception, "the connection failed", "the connection failed"),
 )
+"""What failed, in the words for before and after the first byte of a request had left; replies have their own."""
 
 
-def reason_of(kind: type[Exception]) -> str:
-    """Say in a few words what kind of failure it was."""
-    return next((reason for known, reason in _REASONS if issubclass(kind, known)), "the connection failed")
+def reason_of(error: Exception, *, begun: bool) -> str:
+    """Say in a few words why there is no reply; ``begun`` if a byte of the request may have left."""
+    if isinstance(error, Unreadable):
+        return str(error)
+    return next(after if begun else before for kind, before, after in _REASONS if isinstance(error, kind))
 
 
 def failure(request: Request, where: str, reason: str, *, arrived: bool) -> TransportError:
     """Make the error for a request that brought no reply; it holds the command and the place, and nothing else."""
-    start = f"{request.command}: no answer from {where}, {reason}."
     if not arrived:
         remedy = "The request never left, so nothing was accepted. Check the network and try again."
-        return NotSent(f"{start} {remedy}", reason=reason)
+        return NotSent(f"{request.command}: no answer from {where}, {reason}. {remedy}", reason=reason)
+    start = f"{request.command}: no readable answer from {where}, {reason}."
     if request.is_send:
         return InDoubt(
             f"{start} The message may have been accepted and counts as unknown. Do not send it again: ask the"
@@ -211,8 +203,7 @@ def failure(request: Request, where: str, reason: str, *, arrived: bool) -> Tran
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    value = next((value for name, value in headers.items() if name.lower() == "retry-after"), "")
-    return float(value) if re.fullmatch(r"\d{1,9}", value, re.ASCII) else None
+    return seconds(next((value for name, value in headers.items() if name.lower() == "retry-after"), ""))
 
 
 # --- in this process -------------------------------------------------------------------------------------------
@@ -272,7 +263,7 @@ class Exchange(Protocol):
         """
 
     def drop(self, slot: int) -> None:
-        """Close the connection of a free slot, because what came on it cannot be trusted."""
+        """Close a free connection, because what came on it cannot be trusted; the next request opens a new one."""
 
     def close(self) -> None:
         """Close all connections. What is still on its way is not waited for."""
@@ -311,7 +302,8 @@ class SequentialExchange:
         return answers
 
     def drop(self, slot: int) -> None:
-        """Do nothing: there is no connection, see ``Exchange``."""
+        """Close what the transport has open, see ``Exchange``."""
+        self._transport.close()
 
     def close(self) -> None:
         """Forget what was not fetched."""
@@ -332,6 +324,7 @@ class ThreadedExchange:
     def __init__(self, make_transport: Callable[[], Transport], connections: int) -> None:
         self.connections = connections
         self._make_transport = make_transport
+        self._transports: dict[int, Transport] = {}
         self._inboxes: dict[int, SimpleQueue[Request | None]] = {}
         self._busy: set[int] = set()
         self._answers: deque[tuple[int, Outcome]] = deque()
@@ -339,13 +332,12 @@ class ThreadedExchange:
 
     def start(self, slot: int, request: Request) -> None:
         """Hand a request to the thread of that connection, see ``Exchange``."""
-        if slot in self._busy or not 0 <= slot < self.connections:
-            message = f"connection {slot} of {self.connections} is not free"
-            raise ValueError(message)
+        self._check_free(slot)
         if slot not in self._inboxes:
             inbox: SimpleQueue[Request | None] = SimpleQueue()
+            transport = self._transports[slot] = self._make_transport()
             work = threading.Thread(
-                target=self._work, args=(slot, inbox, self._make_transport()), name=f"clicknb-{slot}", daemon=True
+                target=self._work, args=(slot, inbox, transport), name=f"clicknb-{slot}", daemon=True
             )
             work.start()
             self._inboxes[slot] = inbox
@@ -362,15 +354,21 @@ class ThreadedExchange:
         return answers
 
     def drop(self, slot: int) -> None:
-        """Let the thread of a free slot end, see ``Exchange``."""
-        if slot in self._inboxes:
-            self._inboxes.pop(slot).put(None)
+        """Close the connection of an idle thread, see ``Exchange``."""
+        self._check_free(slot)
+        if slot in self._transports:
+            self._transports[slot].close()
 
     def close(self) -> None:
         """Let idle threads end, and busy ones after their answer, see ``Exchange``."""
         for inbox in self._inboxes.values():
             inbox.put(None)
         self._inboxes.clear()
+
+    def _check_free(self, slot: int) -> None:
+        if slot in self._busy or not 0 <= slot < self.connections:
+            message = f"connection {slot} of {self.connections} is not free"
+            raise ValueError(message)
 
     def _work(self, slot: int, inbox: SimpleQueue[Request | None], transport: Transport) -> None:
         while (request := inbox.get()) is not None:

@@ -166,7 +166,9 @@ _START = rf"(?:(?:ID|OK): ?{_HEX}|ERR: ?\d{{3}}(?!\d))"
 
 _ACCEPTED = re.compile(rf"(?:ID|OK): ?(?P<id>{_HEX}){_TO}", _FLAGS)
 # Fewer than three digits are a code only if a comma follows: else the reply may have been cut inside the code.
-_REFUSED = re.compile(rf"ERR: ?(?:(?P<code>\d{{1,4}}) ?,(?P<text>.*?)|(?P<bare>\d{{3}})|(?P<words>.*?)){_TO}", _FLAGS)
+_REFUSED = re.compile(
+    rf"ERR: ?(?:(?P<code>\d{{1,4}}) ?,(?P<text>.*?)|(?P<bare>\d{{3}})|\d.*?|(?P<words>.*?)){_TO}", _FLAGS
+)
 # A record that follows another on the same line; and one that follows something else, which makes both unclear.
 _FOLD = re.compile(rf"((?:ID|OK): ?{_HEX}|To: ?\+?\d+) (?={_START})", _FLAGS)
 _INNER = re.compile(rf" {_START}", _FLAGS)
@@ -179,12 +181,19 @@ _CHARGE = re.compile(
     rf" charge: ?(?P<charge>{_DECIMAL}) status: ?(?P<status>\d{{3}})",
     _FLAGS,
 )
-_BALANCE = re.compile(rf"Credit: ?(?P<credits>{_DECIMAL})", _FLAGS)
+_BALANCE = re.compile(rf"Credits?: ?(?P<credits>{_DECIMAL})", _FLAGS)
 _COVERED = re.compile(rf"OK: ?(?P<text>\S.*?)(?: Charge: ?(?P<charge>{_DECIMAL}))?", _FLAGS)
 _NOT_COVERED = re.compile(r"ERR: ?(?P<text>\D.*\bnot (?:currently )?supported\b.*)", _FLAGS)
 _PAID = re.compile(r"OK: ?605", _FLAGS)
 _BATCH = re.compile(rf"ID: ?(?P<id>{_HEX})", _FLAGS)
 _ENDED = re.compile(r"OK:?", _FLAGS)
+
+# Last lines that were cut where a cut would make them mean something else.
+_CUT = (
+    (re.compile(r"ERR: ?\d*", _FLAGS), "an error without a code of three digits"),
+    (re.compile(r".* Status: ?(?!\d{3}\Z)\d*", _FLAGS), "a status that is not three digits"),
+    (re.compile(r"Credits?: ?-?\d*\.?", _FLAGS), "a number that may go on"),
+)
 
 # Refusals that are decided number by number. Alone and without a number, such a line does not refuse the whole
 # request: it may be the beginning of a longer answer.
@@ -193,7 +202,10 @@ _OF_ONE_NUMBER = frozenset({"105", "114", "121", "122", "128", "130", "301"})
 
 @dataclass(slots=True, repr=False)
 class _Record:
-    """One record of a reply; ``clear`` unless it is in no known form. Not shown: it is what the gateway said."""
+    """One record of a reply; ``clear`` unless it is in no known form. Not shown: it is what the gateway said.
+
+    A refusal has a code or words, or neither if it was cut before them or inside the code.
+    """
 
     text: str
     apimsgid: str = ""
@@ -240,6 +252,10 @@ def _unclear(reply: Reply) -> str:
         return f"the gateway answered with HTTP status {reply.status}: {_excerpt(reply.text)}"
     if not reply.text.strip():
         return "the gateway's answer was empty"
+    for last in _lines(reply.text)[-1:]:
+        for form, words in _CUT:
+            if form.fullmatch(last):
+                return f"the gateway's answer ends in {words}: {_excerpt(reply.text)}"
     return f"the gateway's answer is not clear: {_excerpt(reply.text)}"
 
 
@@ -344,13 +360,26 @@ def _read(reply: Reply, form: re.Pattern[str]) -> re.Match[str]:
         if found := form.fullmatch(lines[0]):
             return found
         record = _record(lines[0])
-        if record.clear and not record.apimsgid:
+        if record.clear and (record.code or record.text) and not record.apimsgid:
             raise _refusal(record)
+    raise _unreadable(reply)
+
+
+def _unreadable(reply: Reply) -> UnreadableReply:
     message = (
         f"Unreadable: {_unclear(reply)}. Messages accepted before are not affected; whether this call had an"
         " effect is not known. Try again later, and check the address of the gateway if it stays so."
     )
-    raise UnreadableReply(message)
+    return UnreadableReply(message)
+
+
+def _last_number(reply: Reply, digits: str) -> Decimal | None:
+    """Read the number that ends an answer; None if it may have been cut before its point, which would make it another.
+
+    A cut among its decimals cannot be seen: nothing says how many there are.
+    """
+    ended = "." in digits or not reply.text.endswith(digits)
+    return Decimal(digits) if ended else None
 
 
 def _about(apimsgid: str, found: re.Match[str]) -> re.Match[str]:
@@ -416,7 +445,10 @@ def read_charge(reply: Reply, apimsgid: str = "") -> MessageCharge:
 
 def read_balance(reply: Reply) -> Decimal:
     """Read the answer to ``getbalance``, in credits."""
-    return Decimal(_read(reply, _BALANCE)["credits"])
+    balance = _last_number(reply, _read(reply, _BALANCE)["credits"])
+    if balance is None:
+        raise _unreadable(reply)
+    return balance
 
 
 def read_coverage(reply: Reply) -> Coverage:
@@ -425,7 +457,7 @@ def read_coverage(reply: Reply) -> Coverage:
     if len(lines) == 1 and (refused := _NOT_COVERED.fullmatch(lines[0])):
         return Coverage(supported=False, charge=None, text=mask_digits(refused["text"]))
     found = _read(reply, _COVERED)
-    charge = Decimal(found["charge"]) if found["charge"] else None
+    charge = _last_number(reply, found["charge"]) if found["charge"] else None
     return Coverage(supported=True, charge=charge, text=mask_digits(found["text"]))
 
 

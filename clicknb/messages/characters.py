@@ -45,7 +45,7 @@ _CONTINUING_RANGES = (
     (0xE0100, 0xE01F0),  # variation selectors
 )
 _LAST_MARKS = 0x20000  # combining marks lie in the first two planes, but for the variation selectors
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _CONTROLS = {"\t": "TAB", "\v": "VERTICAL TAB", "\f": "FORM FEED", "\x1b": "ESCAPE", "\x85": "NEXT LINE"}
 
 
@@ -86,7 +86,7 @@ class Layout:
         self._kinds = _kinds()[self.codes]
         self._outside = _OUTSIDE[profile]
         if self.places(_HALF).size:
-            refuse_lone_surrogate(next(text for text in texts if _LONE_SURROGATE.search(text)))
+            refuse_lone_surrogate(next(text for text in texts if LONE_SURROGATE.search(text)))
 
     def places(self, kind: int) -> Numbers:
         """Tell where the characters of a kind are."""
@@ -154,7 +154,7 @@ def refuse_lone_surrogate(text: str) -> None:
     InvalidInput
         Naming the place.
     """
-    if found := _LONE_SURROGATE.search(text):
+    if found := LONE_SURROGATE.search(text):
         message = (
             f"Character {found.start() + 1} of the text is half a surrogate pair, the remains of a broken emoji. "
             "Nothing was sent; delete it or write it again."

@@ -148,8 +148,30 @@ def normalise(text: str, country: str | None = None) -> Verdict:
     return judge(text, check_country(country))
 
 
-def judge(text: str, home: str | None, unwanted: frozenset[str] = frozenset()) -> Verdict:
-    """Read one number, but refuse it where that takes a repair of an unwanted kind; ``home`` is checked already."""
+def typed(text: str, country: str | None = None, unwanted: frozenset[str] = frozenset()) -> Verdict:
+    """Read one number that somebody gave by itself, as ``judge`` reads a cell of a table.
+
+    No spreadsheet can have rounded it, so whole digits may end in zeros.
+
+    Examples
+    --------
+    >>> typed("12120000000").to, normalise("12120000000").problem
+    ('12120000000', 'ends in 00000, as numbers rounded by a spreadsheet do: put a + before it if it is right')
+    """
+    return judge(text, check_country(country), unwanted, cell="." in text)
+
+
+def judge(text: str, home: str | None, unwanted: frozenset[str] = frozenset(), *, cell: bool = True) -> Verdict:
+    """Read one number, but refuse it where that takes a repair of an unwanted kind.
+
+    Parameters
+    ----------
+    home
+        A country that was checked already.
+    cell
+        Whether it comes from a table, so that a program may have rounded it.
+    """
+    rounded = cell and is_rounded(text)
     repairs: list[Repair] = []
     try:
         digits, is_international = read_digits(text, repairs)
@@ -159,10 +181,10 @@ def judge(text: str, home: str | None, unwanted: frozenset[str] = frozenset()) -
             reading = _without_country(digits, repairs) if home is None else _at_home(digits, home, repairs)
         if not metadata.is_mobile(reading.to[len(reading.code) :], reading.country) and not reserved(reading.to):
             repairs.append(("landline", ""))
-        if is_rounded(text) and not reserved(reading.to):
+        if rounded and not reserved(reading.to):
             refuse("rounded", ROUNDED)
     except Refused as reason:
-        if reason.kind == "not assigned" and is_rounded(text):
+        if rounded and reason.kind == "not assigned":
             return Verdict(problem=ROUNDED, kind="rounded")
         return Verdict(problem=str(reason), kind=reason.kind)
     for kind, words in repairs:

@@ -22,11 +22,12 @@ from clicknb.sandbox.prices import PRICES, price_of
 from clicknb.sandbox.replies import Dialect, Refusal, Response, refuse
 from clicknb.sandbox.sessions import CREDENTIALS, Door
 
-_PATH = re.compile(r"/(http|http_batch|utils)/(\w+?)(\.php)?/?", re.ASCII)
+_PATH = re.compile(r"/(http|http_batch|utils|mms)(?:/(.*))?", re.DOTALL)
 _FAMILIES = {
     "http": ("auth", "ping", "sendmsg", "querymsg", "delmsg", "getbalance", "getmsgcharge", "token_pay"),
     "http_batch": ("startbatch", "senditem", "quicksend", "endbatch"),
     "utils": ("routecoverage",),
+    "mms": (),
 }
 _CHANGING = faults.SENDS | {"delmsg", "token_pay", "startbatch", "endbatch"}
 _AT_GATEWAY = frozenset({"002", "008", "011"})
@@ -164,6 +165,8 @@ class Gateway:
                 if command == "auth":
                     return replies.text(f"OK: {self._door.open_session(parameters, now)}")
                 self._door.check(command, parameters, now)
+                if not command:
+                    refuse("101")
             except Refusal as refusal:
                 return replies.text(replies.error(refusal.code, now))
             asked = {name: value for name, value in parameters.items() if name not in CREDENTIALS}
@@ -388,11 +391,11 @@ class Gateway:
 
 
 def _command(path: str) -> str | None:
-    """Name the command that a path asks for; ``None`` if there is none such."""
+    """Name the command that a path asks for; empty for one that is not known here, ``None`` for another interface."""
     found = _PATH.fullmatch(path)
     if found is None:
         return None
-    family, command = found.group(1, 2)
+    family, command = found[1], (found[2] or "").removesuffix("/").removesuffix(".php")
     if family == "utils":
         command = command.lower()
-    return command if command in _FAMILIES[family] else None
+    return command if command in _FAMILIES[family] else ""

@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 from unittest.mock import patch
 
 import pandas as pd
-import sqlalchemy as sa
 
 import clicknb as cn
 from clicknb import testing
@@ -184,14 +184,8 @@ def under_sqlite(step: Callable[[str], None]) -> Iterator[None]:
             super().commit()
             step("after commit")
 
-    def connect(_dialect: Any, _record: Any, _arguments: Any, options: dict[str, Any]) -> None:
-        options["factory"] = Connection
-
-    sa.event.listen(sa.Engine, "do_connect", connect)
-    try:
+    with patch.object(sqlite3, "connect", partial(sqlite3.connect, factory=Connection)):
         yield
-    finally:
-        sa.event.remove(sa.Engine, "do_connect", connect)
 
 
 def run_cell(sms: cn.Account, count: int) -> cn.Campaign:

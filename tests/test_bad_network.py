@@ -168,8 +168,8 @@ class Impatient(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, gateway: Gateway) -> None:
-        super().__init__(("127.0.0.1", 0), Answering)
+    def __init__(self, gateway: Gateway, handler: type[BaseHTTPRequestHandler]) -> None:
+        super().__init__(("127.0.0.1", 0), handler)
         self.gateway = gateway
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.idle: set[Any] = set()
@@ -205,8 +205,8 @@ class Answering(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def impatient(gateway: Gateway):
-    with Impatient(gateway) as server:
+def impatient(gateway: Gateway, handler: type[BaseHTTPRequestHandler] = Answering):
+    with Impatient(gateway, handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
@@ -224,6 +224,43 @@ def test_idle_connections_that_the_server_closes_put_nothing_in_doubt(tmp_path):
         assert run_cell(sms, pauses + 1).counts == {"accepted": pauses + 1}
         assert server.closed >= pauses
         assert gateway.arrived["sendmsg"] == pauses + 1
+
+
+# --- proxies that pack the answers ------------------------------------------------------------------------------
+
+
+class Packing(Answering):
+    """A proxy that says of its answers that they are compressed: of those to some commands."""
+
+    packed = ""
+
+    def end_headers(self) -> None:
+        if self.path.endswith(self.packed):
+            self.send_header("Content-Encoding", "gzip")
+        super().end_headers()
+
+
+PACKED = "the answer is not HTTP by the book: it is compressed"
+
+
+def test_a_reply_that_is_not_by_the_book_is_recorded_with_what_is_wrong_with_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(Packing, "packed", "sendmsg")
+    gateway = Recorder()
+    with impatient(gateway, Packing) as server, over_socket(server.url, tmp_path / "l.sqlite") as sms:
+        campaign = run_cell(sms, 1)
+        assert campaign.sends["error"].tolist() == [f"the reply was lost: {PACKED}"]
+        assert campaign.counts == {"unknown": 1}
+        assert gateway.arrived["sendmsg"] == 1
+
+
+def test_a_campaign_that_cannot_begin_says_what_is_wrong_with_the_answers(tmp_path):
+    gateway = Recorder()
+    with impatient(gateway, Packing) as server, over_socket(server.url, tmp_path / "l.sqlite") as sms:
+        plan = sms.plan(people(1), to="to", text="Hi", name=NAME)
+        with pytest.raises(CampaignStopped, match=PACKED):
+            plan.send(progress=False)
+        assert sms.campaign(NAME).counts == {"planned": 1}
+        assert set(gateway.arrived) == {"auth"}
 
 
 # --- pace ------------------------------------------------------------------------------------------------------

@@ -553,6 +553,29 @@ def test_closing_does_not_wait():
         assert exchange.wait() == []
 
 
+def test_a_selector_that_slept_too_long_is_asked_again_before_anybody_is_late(monkeypatch):
+    answered, leap = threading.Event(), [0.0]
+    monotonic, select = time.monotonic, selectors.DefaultSelector.select
+
+    def step(connection, _ended):
+        connection.sendall(HEAD + b"Content-Length: 100000\r\n\r\n" + b"x" * 100_000)
+        answered.set()
+
+    def sleep(selector, timeout=None):
+        if leap[0] or not answered.wait(0.01):
+            return select(selector, timeout)
+        leap[0] = 100.0  # interrupted by SIGCONT, it gives nothing
+        return []
+
+    with connected(step) as (_, exchange):
+        exchange.start(0, SEND)
+        monkeypatch.setattr(time, "monotonic", lambda: monotonic() + leap[0])
+        monkeypatch.setattr(selectors.DefaultSelector, "select", sleep)
+        ((_, outcome),) = exchange.wait()
+        assert leap[0]
+        assert len(outcome.body) == 100_000
+
+
 STOPPED = """
 import sys, threading
 from clicknb.gateway.connections import Connections
@@ -578,7 +601,8 @@ def test_a_process_that_was_stopped_for_too_long_reads_what_has_come_before_it_n
     arrived, stopped, answered = threading.Semaphore(0), threading.Event(), threading.Semaphore(0)
     reply = HEAD + b"Content-Length: 100000\r\n\r\n" + b"x" * 100_000
 
-    def step(connection, _ended):
+    def step(connection, ended):
+        ended.wait(0.3)  # as a gateway takes its time, so that the process waits for it when it is stopped
         arrived.release()
         stopped.wait(10)
         connection.sendall(reply)

@@ -349,27 +349,34 @@ def _run(
     service: Service, name: str, campaign_id: str, messages: list[Message], progress: bool, *, certain: bool = False
 ) -> str:
     """Send messages, and return why that stopped early; ``certain`` as in ``Inquiry``."""
-    if service.allow is not None:
-        messages = [message for message in messages if message.to in service.allow]
-    settings = service.ledger.campaign(campaign_id)
+    ledger = service.ledger
+    settings, returned = ledger.campaign(campaign_id), ledger.returned(campaign_id)
     together = LIST_SIZE if settings["mode"] == "list" else 1
-    suspects = len(service.ledger.origin.unproven(messages))
-    with _bar(suspects, f"{name}: sent before?", progress) as bar:
-        inquiry = Inquiry(service, campaign_id, together=together, certain=certain, seen=bar.update)
-        messages, unanswered = inquiry.run(messages)
-    with _bar(len(messages), name, progress) as bar:
+    suspects = ledger.origin.unproven([one for one in messages if one.row_id not in returned])
+    lists = bool(suspects) and not certain and (together > 1 or bool(ledger.shared(campaign_id)))
+    if lists:  # who does not leave now may have been the first of a request after the copy was made
+        others = [one for one in ledger.messages(campaign_id, {"planned", "skipped"}) if one.to]
+        suspects = sorted(ledger.origin.unproven({one.row_id: one for one in [*others, *suspects]}.values()))
+    with _bar(len(suspects), f"{name}: sent before?", progress) as bar:
+        stays, unanswered = Inquiry(service, campaign_id, lists=lists, certain=certain, seen=bar.update).run(suspects)
+    leaving = [one for one in messages if one.row_id not in stays and _allowed(service, one)]
+    with _bar(len(leaving), name, progress) as bar:
         brakes = _brakes(service, campaign_id, settings["budget"])
-        sender = Sender(service, campaign_id, brakes, Gate(service.ledger, Rules.read(settings["rules"])), bar.update)
+        sender = Sender(service, campaign_id, brakes, Gate(ledger, Rules.read(settings["rules"])), bar.update)
         try:
-            sender.run(messages, together=together, returned=service.ledger.returned(campaign_id))
+            sender.run(leaving, together=together, returned=returned)
         except KeyboardInterrupt:
-            service.ledger.stop(campaign_id, sender.stopped)
+            ledger.stop(campaign_id, sender.stopped)
             raise
     try:
         brakes.spent()
     except ClicknbError as error:
         logger.warning("What campaign %r has spent could not be asked at its end: %s", name, error)
     return sender.stopped or unanswered
+
+
+def _allowed(service: Service, message: Message) -> bool:
+    return service.allow is None or message.to in service.allow
 
 
 def _brakes(service: Service, campaign_id: str, budget: int | None) -> Brakes:

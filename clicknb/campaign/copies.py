@@ -64,6 +64,14 @@ def _place(ledger: Path) -> Path:
     return ledger.with_name(f"{ledger.name}-witness")
 
 
+class Copy(NamedTuple):
+    """When a ledger was found to be a copy, when the last attempt was made that it knew of then, its newest row."""
+
+    found_at: datetime
+    known_until: datetime | None
+    newest_row: int
+
+
 class Origin:
     """What a program knows of the ledger that it has opened: whether all that ever left by it is on record.
 
@@ -77,20 +85,31 @@ class Origin:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._complete = store.made_here
         self._cleared: set[int] = set()
         self._last: Intent | None = None
         self._newest_row = 0
         self.copied = False
-        if store.path is not None and not store.made_here:
-            with store._reading() as connection:
-                self._newest_row = connection.execute(sa.select(sa.func.max(rows.c.id))).scalar() or 0
-                now = self._witness(connection, store.path)
-                copied_at = connection.execute(sa.select(identity.c.copied_at)).scalar_one()
-            untold = not now.campaigns or 0 < store.migrated_from < _WITNESSED
-            self.copied = copied_at is not None or not (untold or now.fits(read(store.path)))
-            if now.campaigns and untold and not store.fixed:
-                write(store.path, now)
+        if store.path is not None:
+            self._compare(store.path)
+        self._complete = store.made_here and not self.copied
+
+    def _compare(self, path: Path) -> None:
+        """Compare the ledger with its witness."""
+        kept = read(path)
+        with self._store._reading() as connection:
+            self._newest_row = connection.execute(sa.select(sa.func.max(rows.c.id))).scalar() or 0
+            now = self._witness(connection, path)
+            copied_at = connection.execute(sa.select(identity.c.copied_at)).scalar_one()
+        if (
+            not now.campaigns and kept is not None
+        ):  # it was deleted, or its log was: what was in it has left all the same
+            with self._store._writing() as connection:
+                connection.execute(sa.update(identity).values(id=kept.ledger))
+            self.copied = True
+        elif now.campaigns and 0 < self._store.migrated_from < _WITNESSED:
+            write(path, now)
+        else:
+            self.copied = copied_at is not None or not (now.fits(kept) or not now.campaigns)
 
     def __repr__(self) -> str:
         return f"<Origin{' of a copy' if self.copied else ''}>"
@@ -111,15 +130,20 @@ class Origin:
         if intents:
             self._last = intents[-1]
 
-    def clear(self, messages: Iterable[Message]) -> None:
+    def clear(self, messages: Iterable[Message], at: datetime) -> None:
         """Take it for certain that some messages have not left without the ledger's knowledge."""
-        self._cleared.update(message.row_id for message in messages)
+        ids = [message.row_id for message in messages]
+        self._cleared.update(ids)
+        asked = sa.update(rows).where(rows.c.id == sa.bindparam("row")).values(asked_at=micro(at))
+        with self._store._writing() as connection:
+            if ids and connection.execute(sa.select(identity.c.found_at)).scalar_one() is not None:
+                connection.execute(asked, [{"row": row} for row in ids])
 
     def held(self, message: Message) -> bool:
         """Whether a message was in the ledger when it was opened."""
         return message.row_id <= self._newest_row
 
-    def unproven(self, messages: Sequence[Message]) -> list[Message]:
+    def unproven(self, messages: Iterable[Message]) -> list[Message]:
         """Choose the messages that may have left without the ledger's knowledge."""
         if self._last is not None and not self._holds(self._last):  # a copy was put into the open file
             self._complete = False
@@ -127,16 +151,26 @@ class Origin:
             self._cleared.clear()
         return [] if self._complete else [one for one in messages if one.row_id not in self._cleared]
 
-    def adopt(self, now: datetime) -> datetime | None:
-        """Note that a copy is sent from; returns when it was found to be one, if the gateway still remembers then."""
+    def adopt(self, now: datetime) -> Copy | None:
+        """Note that a ledger is about to be sent from; tells what is known of it as a copy, None if it is none."""
+        last = sa.select(sa.func.max(attempts.c.submitted_at)).scalar_subquery()
         with self._store._writing() as connection:
             if self.copied:
-                found = {"copied_at": None, "found_at": micro(now)}
+                found = {"copied_at": None, "found_at": micro(now), "known_until": last, "newest_row": self._newest_row}
                 connection.execute(sa.update(identity).values(found))
                 self.count(connection)
                 self.copied = False
-            found_at = connection.execute(sa.select(identity.c.found_at)).scalar_one()
-        return None if found_at is None or moment(found_at) < now - REMEMBERED else moment(found_at)
+            known = connection.execute(sa.select(identity.c.found_at, identity.c.known_until, identity.c.newest_row))
+            found_at, known_until, newest_row = known.one()
+        if found_at is None:
+            return None
+        return Copy(moment(found_at), None if known_until is None else moment(known_until), newest_row)
+
+    def asked(self, campaign_id: str, since: datetime) -> set[int]:
+        """List the rows of a campaign that the gateway was asked about since a time."""
+        query = sa.select(rows.c.id).where(rows.c.campaign_id == campaign_id, rows.c.asked_at >= micro(since))
+        with self._store._reading() as connection:
+            return set(connection.execute(query).scalars())
 
     def last_sent(self, campaign_id: str) -> datetime | None:
         """Tell when a campaign has sent last, as far as the ledger knows; None if never."""

@@ -37,8 +37,12 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
         "source TEXT NOT NULL, at INTEGER NOT NULL, lifted INTEGER NOT NULL) STRICT",
     ),
     3: (
-        "CREATE TABLE identity (id TEXT NOT NULL PRIMARY KEY, copied_at INTEGER, found_at INTEGER) STRICT",
-        "INSERT INTO identity (id) VALUES (lower(hex(randomblob(16))))",
+        "CREATE TABLE identity (id TEXT NOT NULL PRIMARY KEY, copied_at INTEGER, found_at INTEGER, "
+        "known_until INTEGER, newest_row INTEGER) STRICT",
+        # the same in each copy of it, if it holds anything
+        "INSERT INTO identity (id) SELECT coalesce((SELECT id FROM campaigns ORDER BY started_at, id LIMIT 1), "
+        "lower(hex(randomblob(16))))",
+        "ALTER TABLE rows ADD COLUMN asked_at INTEGER",
         "ALTER TABLE attempts ADD COLUMN to_ask INTEGER NOT NULL DEFAULT 0 CHECK (to_ask BETWEEN 0 AND 1)",
         "UPDATE attempts SET to_ask = 1 WHERE state = 'returned' AND error_code IS NOT NULL",
         "ALTER TABLE attempts ADD COLUMN turn INTEGER NOT NULL DEFAULT 1 CHECK (turn BETWEEN 1 AND 1000000)",
@@ -97,10 +101,13 @@ identity = sa.Table(
     sa.Column("id", sa.Text, primary_key=True),
     _time("copied_at"),
     _time("found_at"),
+    _time("known_until"),
+    sa.Column("newest_row", sa.Integer),
     sqlite_strict=True,
 )
-"""One row: the id that a ledger has in common with its copies, when this file was copied from another one, if it was
-and has not been sent from since, and when it was last found to be a copy by a program that sends."""
+"""One row: the id that a ledger has in common with its copies; when this file was copied from another one, if it was
+and has not been sent from since; when it was last found to be a copy by a program that sends, when the last attempt was
+made that it knew of then, and its newest row."""
 
 owners = sa.Table("owners", metadata, sa.Column("owner", sa.Text, primary_key=True), sqlite_strict=True)
 
@@ -124,6 +131,7 @@ rows = sa.Table(
     sa.Column("skipped", sa.Text),
     sa.Column("seal", sa.Text, nullable=False, default=""),
     sa.Column("zone", sa.Text),
+    _time("asked_at"),
     sa.UniqueConstraint("campaign_id", "key"),
     sqlite_strict=True,
 )

@@ -44,7 +44,7 @@ def _parameters(*names: str) -> dict[str, sa.ColumnElement[Any]]:
     return {name: sa.bindparam(name) for name in names}
 
 
-RECORDED = tuple(column.name for column in rows.c if column.name != "id")
+RECORDED = tuple(column.name for column in rows.c if column.name not in {"id", "asked_at"})
 """What is recorded of a row, in the order of ``RECORD``."""
 
 PLANNED = tuple(name for name in RECORDED if name not in {"campaign_id", "seal"})

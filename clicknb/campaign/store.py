@@ -37,7 +37,7 @@ _BEGIN_WRITING = "BEGIN IMMEDIATE"
 _UNIQUE_IDS = 3
 """The schema since which an apimsgid belongs to one message."""
 
-_DOUBLED = "SELECT count(apimsgid) - count(DISTINCT apimsgid) FROM attempts"
+_DOUBLED = "SELECT count(apimsgid) - count(DISTINCT lower(apimsgid)) FROM attempts"
 
 _AFTERWARDS = "Nothing more is sent without it; what was on its way is settled by resuming the campaign."
 RESTORE = (
@@ -254,7 +254,10 @@ class Store:
             size = _size(connection)
             there = set(map(tuple, connection.exec_driver_sql(_ALL_COLUMNS)))
         if tables and self.path is not None:
-            self._examination = Examination(partial(_connect, self.path, fixed=self.fixed), size)
+            place = _location(self.path, fixed=self.fixed)
+            self._examination = Examination(
+                partial(sqlite3.connect, place, timeout=PATIENCE, check_same_thread=False, uri=self.fixed), size
+            )
             self._release.callback(self._examination.stop)
         if version < schema.SCHEMA_VERSION:
             self._bring_up_to_date()
@@ -345,12 +348,11 @@ def _size(connection: sa.Connection) -> int:
     return int(pages * page)
 
 
-def _connect(path: Path, *, fixed: bool) -> sqlite3.Connection:
-    """Open the file; one that may only be read, and has no log of newer writes, as one that nobody changes."""
-    place, uri = str(path), fixed
-    if fixed:
-        place = f"{path.resolve().as_uri()}?mode=ro{'' if _log(path) else '&immutable=1'}"
-    return sqlite3.connect(place, timeout=PATIENCE, isolation_level=None, check_same_thread=False, uri=uri)
+def _location(path: Path, *, fixed: bool) -> str:
+    """Name the file; one that may only be read, and has no log of newer writes, as one that nobody changes."""
+    if not fixed:
+        return str(path)
+    return f"{path.resolve().as_uri()}?mode=ro{'' if _log(path) else '&immutable=1'}"
 
 
 def _engine(path: Path | None, *, fixed: bool) -> sa.Engine:
@@ -360,8 +362,12 @@ def _engine(path: Path | None, *, fixed: bool) -> sa.Engine:
             "sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False}, hide_parameters=True
         )
     else:
-        opened = partial(_connect, path, fixed=fixed)
-        engine = sa.create_engine("sqlite://", creator=opened, poolclass=QueuePool, hide_parameters=True)
+        engine = sa.create_engine(
+            sa.URL.create("sqlite", database=_location(path, fixed=fixed), query={"uri": "true"} if fixed else {}),
+            poolclass=QueuePool,
+            connect_args={"check_same_thread": False, "timeout": PATIENCE},
+            hide_parameters=True,
+        )
 
     @sa.event.listens_for(engine, "connect")
     def _configure(connection: Any, _: object) -> None:

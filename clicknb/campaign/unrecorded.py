@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
 
-from clicknb.campaign.copies import REMEMBERED
+from clicknb.campaign.copies import REMEMBERED, Copy
 from clicknb.campaign.requests import batches
 from clicknb.campaign.schema import Event, Intent, Message, Outcome, climsgid
 from clicknb.campaign.service import Service
@@ -18,6 +19,9 @@ from clicknb.campaign.track import look_up
 from clicknb.campaign.units import micro
 from clicknb.errors import ClicknbError, LedgerWarning
 from clicknb.gateway.wire import MessageStatus
+
+TURNS = 5
+"""How many turns of a row are asked about, at most, once a message has been found that left."""
 
 SAMPLE = 20
 """How many rows of a campaign are asked about that the ledger has never sent; if one of them is known, all are."""
@@ -39,9 +43,9 @@ class Inquiry:
         The account to ask.
     campaign_id
         Whose messages they are.
-    together
-        How many messages may share a request. Where they do, nobody can tell which ones a request held, so all that
-        may have been in one are in doubt.
+    lists
+        Whether messages may share a request. Where they do, nobody can tell which ones a request held, so all that may
+        have been in one are in doubt.
     certain
         Whether what a message says is certain of those too that the ledger did not hold when it was opened. Where it
         is not, somebody may have had another text, so they are in doubt.
@@ -54,20 +58,20 @@ class Inquiry:
         service: Service,
         campaign_id: str,
         *,
-        together: int = 1,
+        lists: bool = False,
         certain: bool = False,
         seen: Callable[[int], object] = lambda _: None,
     ) -> None:
         self._service = service
         self._origin = service.ledger.origin
         self._campaign_id = campaign_id
-        self._together = together
+        self._lists = lists
         self._certain = certain
         self._seen = seen
         self._known: dict[int, tuple[int, str, MessageStatus]] = {}  # by row: its turn, the id of that, the answer
         self._unanswered: set[int] = set()
 
-    def run(self, messages: Sequence[Message]) -> tuple[list[Message], str]:
+    def run(self, messages: Sequence[Message]) -> tuple[set[int], str]:
         """Record which of some messages have left.
 
         Nobody is asked where that cannot be: about rows of a file that this program has made, and about rows that it
@@ -77,30 +81,37 @@ class Inquiry:
         Returns
         -------
         tuple
-            The messages that may leave, and why the others may not; empty if there are none.
+            The rows that must not leave: those that have, or may have, and those about which the gateway said nothing;
+            and why some of the latter are left, empty if there are none.
         """
         suspects = self._origin.unproven(messages)
         if not suspects:
-            return list(messages), ""
+            return set(), ""
         now = self._service.clock.now()
-        found_at, last = self._origin.adopt(now), self._origin.last_sent(self._campaign_id)
-        gone: set[int] = set()
-        if found_at is not None and last is not None and now - last > REMEMBERED:
-            gone = self._record(self._doubt(one, FORGOTTEN) for one in suspects if self._origin.held(one))
-            suspects = _without(suspects, gone)
+        copy, last = self._origin.adopt(now), self._origin.last_sent(self._campaign_id)
+        gone = self._record(self._doubt(one, FORGOTTEN) for one in self._forgotten(suspects, copy, now))
+        suspects = _without(suspects, gone)
         self._certain = self._certain or last is None
+        found_lately = copy is not None and now - copy.found_at <= REMEMBERED
         try:
-            if last is not None or found_at is not None or self._knows_any(_sample(suspects)):
+            if last is not None or found_lately or self._knows_any(_sample(suspects)):
                 self._ask(suspects)
         except ClicknbError as error:
-            return [], str(error)
+            return {one.row_id for one in messages}, str(error)
         gone |= self._record(self._found(suspects))
-        self._origin.clear(one for one in suspects if one.row_id not in self._unanswered)
+        self._origin.clear((one for one in suspects if one.row_id not in gone | self._unanswered), now)
         reason = ""
         if self._unanswered:
             count = len(self._unanswered)
             reason = f"the gateway did not say of {count:,} messages whether they had been sent before"
-        return _without(messages, gone | self._unanswered), reason
+        return gone | self._unanswered, reason
+
+    def _forgotten(self, suspects: Sequence[Message], copy: Copy | None, now: datetime) -> list[Message]:
+        """Choose the messages of a copy that may have left so long ago that the gateway cannot tell any more."""
+        if copy is None or copy.known_until is None or now - copy.known_until <= REMEMBERED:
+            return []
+        asked = self._origin.asked(self._campaign_id, copy.found_at)
+        return [one for one in suspects if one.row_id <= copy.newest_row and one.row_id not in asked]
 
     def _knows_any(self, messages: Sequence[Message]) -> bool:
         """Ask about a few messages."""
@@ -123,13 +134,14 @@ class Inquiry:
             for name, status in known.items():
                 self._known[ids[name].row_id] = ids[name].turn + further, name, status
             asked = [one for name, one in ids.items() if name in answers and name not in known]
-            if not known and (further > 0 or len(asked) > self._service.concurrency):
-                break
             further += 1
+            few = len(asked) <= self._service.concurrency
+            if further == TURNS or not (self._known or (few and further == 1)):
+                break
 
     def _found(self, suspects: Sequence[Message]) -> Iterator[Found]:
         """Say of the messages that the gateway knows what came of them."""
-        if self._together > 1:
+        if self._lists:
             yield from (self._doubt(one, IN_A_REQUEST, name) for one, name in self._sharing(suspects))
             return
         for message in suspects:

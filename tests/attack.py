@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import random
 import sqlite3
@@ -10,13 +11,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 from unittest.mock import patch
 
 import pandas as pd
-import sqlalchemy as sa
 
 import clicknb as cn
 from clicknb import testing
@@ -29,13 +30,17 @@ HURRY = "CLICKNB_SOAK" not in os.environ
 NAME = "attacked"
 DENIED_LONG_ENOUGH = "5min"
 
+# A clean process each, but one that has imported everything already.
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["clicknb.testing", "clicknb.sandbox", "tests.attack", "phonenumbers"])
+
 
 def soak(short: Size, long: Size) -> Size:
     """Choose the size of a test: short in ``make test``, long in ``make soak``."""
     return short if HURRY else long
 
 
-def some(points: range, few: int, *, seed: str) -> Sequence[int]:
+def some(points: Sequence[Size], few: int, *, seed: str) -> Sequence[Size]:
     """Draw a few points in a hurry, and take all of them otherwise."""
     return random.Random(seed).sample(points, few) if HURRY else points
 
@@ -73,6 +78,27 @@ def over_socket(url: Server | str, ledger: Path, **settings: Any) -> Iterator[cn
     with testing.account(url, ledger=ledger, **settings) as sms:
         sms._service = replace(sms._service, clock=SteppedClock(datetime.now(UTC)))
         yield sms
+
+
+@contextmanager
+def connected(
+    url: Server | str, ledger: Path, *, later: timedelta = timedelta(0), **settings: Any
+) -> Iterator[cn.Account]:
+    """Open an account as its user does, with ids as in real life, and a clock that steps from some time on."""
+    place = url if isinstance(url, str) else url.url
+    login: dict[str, Any] = {"user": "sandbox", "password": "sandbox", "api_id": "1", "base_url": place}
+    with cn.connect(**login, ledger=ledger, **settings) as sms:
+        sms._service = replace(sms._service, clock=SteppedClock(datetime.now(UTC) + later))
+        yield sms
+
+
+def run(*processes: Any) -> list[int]:
+    """Run processes at the same time and tell their exit codes."""
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    return [process.exitcode for process in processes]
 
 
 def pauses(sms: cn.Account, turned: timedelta = timedelta(0)) -> list[float]:
@@ -158,14 +184,8 @@ def under_sqlite(step: Callable[[str], None]) -> Iterator[None]:
             super().commit()
             step("after commit")
 
-    def connect(_dialect: Any, _record: Any, _arguments: Any, options: dict[str, Any]) -> None:
-        options["factory"] = Connection
-
-    sa.event.listen(sa.Engine, "do_connect", connect)
-    try:
+    with patch.object(sqlite3, "connect", partial(sqlite3.connect, factory=Connection)):
         yield
-    finally:
-        sa.event.remove(sa.Engine, "do_connect", connect)
 
 
 def run_cell(sms: cn.Account, count: int) -> cn.Campaign:
@@ -201,6 +221,12 @@ def assert_kept(sms: cn.Account, messages: Iterable[Message], count: int) -> Non
     counts = sms.campaign(NAME).counts
     assert sum(counts.values()) == count, counts
     assert counts.keys() <= {"accepted", "rejected", "unknown", "absent", "planned"}, counts
+
+
+def assert_nobody_twice(gateway: Gateway) -> None:
+    """Find no text that the gateway accepted twice for the same number."""
+    accepted = Counter((message.to, message.text) for message in gateway.messages)
+    assert {name: count for name, count in accepted.items() if count > 1} == {}
 
 
 def assert_recovers(sms: cn.Account, gateway: Gateway, count: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import random
 import signal
@@ -18,14 +17,20 @@ import pytest
 
 from clicknb.errors import CampaignError
 from clicknb.sandbox import Response, Server, serve
-from tests.attack import Recorder, assert_kept, assert_recovers, in_doubt, over_socket, run_cell, soak
+from tests.attack import (
+    PROCESSES,
+    Recorder,
+    assert_kept,
+    assert_recovers,
+    in_doubt,
+    over_socket,
+    run,
+    run_cell,
+    soak,
+)
 
 MESSAGES = soak(60, 1000)
 CONNECTIONS = 8
-
-# A clean process each, but one that has imported everything already.
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["clicknb.testing", "clicknb.server", "tests.attack", "phonenumbers"])
 
 
 class Deadly(Recorder):
@@ -67,15 +72,6 @@ def send(url: str, ledger: Path) -> None:
 
 def sender(server: Server, ledger: Path) -> Any:
     return PROCESSES.Process(target=send, args=(server.url, ledger), daemon=True)
-
-
-def run(*processes: Any) -> list[int]:
-    """Run processes at the same time and tell their exit codes."""
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(60)
-    return [process.exitcode for process in processes]
 
 
 def interrupt(process: Any) -> None:

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -415,13 +416,15 @@ def held(large, monkeypatch):
     told.put(True)  # so that closing does not wait for it
 
 
-def test_a_large_ledger_is_read_while_it_is_looked_over_and_not_written_before(tmp_path, held):
+def test_a_large_ledger_is_read_while_it_is_looked_over_and_not_written_before(tmp_path, held, caplog):
     path = half_sent(tmp_path)
     with cn.sandbox() as sms, ThreadPoolExecutor() as pool:
         ledger = Ledger(path)
         sms._service = replace(sms._service, ledger=ledger)
         campaign = sms.campaign("x")
         resumed = pool.submit(campaign.resume, progress=False)
+        while "Waiting until" not in caplog.text and not resumed.done():
+            time.sleep(0.01)
         assert campaign.counts == {"accepted": 20, "planned": 20}
         assert not resumed.done()
         assert len(sms._box.messages) == 0

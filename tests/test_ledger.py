@@ -28,7 +28,7 @@ import pandas as pd
 import pytest
 
 import clicknb as cn
-from clicknb.campaign import examination, lock, schema, store, upkeep
+from clicknb.campaign import examination, lock, schema, statements, store, upkeep
 from clicknb.campaign.ledger import Ledger
 from clicknb.clock import START, SteppedClock
 from clicknb.errors import CampaignError, ClicknbError, InvalidInput, LedgerError
@@ -764,7 +764,7 @@ def test_a_newer_ledger_is_refused(tmp_path):
 
 
 def test_what_is_written_for_every_message_has_plain_placeholders():
-    for statement in (schema.RECORD, schema.OPEN, schema.STOPPED, schema.SETTLE):
+    for statement in (statements.RECORD, statements.OPEN, statements.RECOVER, statements.STOPPED, statements.SETTLE):
         assert re.findall(r"\?\d|[:@$]\w", statement) == []  # which the driver of Python before 3.12.4 warns of
 
 

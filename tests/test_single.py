@@ -39,6 +39,9 @@ def judged_alike(to, text, allow=None, **given):
         alone = planning.make_one(service, to, text, options)
         frame = planning.make(service, pd.DataFrame({"to": [to], "text": [text]}), options, priced=False).frame
     planned = frame.astype("object").where(frame.notna(), None).iloc[0]
+    if planned["kind"] == "rounded":  # asked of cells of a table only
+        assert alone.problem is None or "00000" not in alone.problem
+        return
     assert alone.problem == planned["problem"]
     if alone.problem is None:
         names = ["to", "country", "text", "encoding", "parts"]

@@ -184,7 +184,8 @@ def under_sqlite(step: Callable[[str], None]) -> Iterator[None]:
             super().commit()
             step("after commit")
 
-    with patch.object(sqlite3, "connect", partial(sqlite3.connect, factory=Connection)):
+    connect = partial(sqlite3.connect, factory=Connection)
+    with patch.object(sqlite3, "connect", connect), patch.object(sqlite3.dbapi2, "connect", connect):  # SQLAlchemy's
         yield
 
 

@@ -456,7 +456,7 @@ def held(large, monkeypatch):
 
     def hold(connection, found):
         connection.close()
-        found.set_result(told.get())
+        found.set_result(told.get(timeout=60))
 
     monkeypatch.setattr(examination, "_examine", hold)
     yield told

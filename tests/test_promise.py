@@ -23,7 +23,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 import clicknb as cn
 from clicknb import testing
-from clicknb.campaign.copies import REMEMBERED
 from clicknb.clock import START
 from clicknb.errors import AlreadySent, CampaignStopped, ClicknbError, ContentChanged, LedgerError, LedgerWarning
 from clicknb.sandbox import Response, faults, replies

@@ -147,7 +147,7 @@ class Origin:
 
     def left(self, intents: Sequence[Intent]) -> None:
         """Remember what was recorded last by this program."""
-        if intents:
+        if intents and self._store.path is not None:
             self._last = intents[-1]
 
     def clear(self, messages: Iterable[Message], at: datetime) -> None:
@@ -160,7 +160,10 @@ class Origin:
                 connection.execute(asked, [{"row": row} for row in ids])
 
     def unproven(self, messages: Iterable[Message]) -> list[Message]:
-        """Choose the messages that may have left without the ledger's knowledge."""
+        """Choose the messages that may have left without the ledger's knowledge.
+
+        None have of a file that this program has made, nor those that the gateway was asked about before.
+        """
         if self._last is not None and not self._holds(self._last):  # a copy was put into the open file
             self._complete = False
             self.copied = True
@@ -196,16 +199,21 @@ class Origin:
         return None if last is None else moment(last)
 
     def _holds(self, intent: Intent) -> bool:
-        this = attempts.c.row_id == intent.row_id, attempts.c.attempt == intent.attempt
-        purged = sa.select(campaigns.c.id).where(campaigns.c.purged_at.is_not(None))
         with self._store._reading() as connection:
-            kept = sa.or_(sa.exists().where(*this), purged.exists())
-            return bool(connection.execute(sa.select(kept)).scalar())
+            return bool(connection.execute(_HOLDS, {"row": intent.row_id, "number": intent.attempt}).scalar())
 
     def _witness(self, connection: sa.Connection, path: Path) -> Witness:
         ledger, runs = connection.execute(sa.select(identity.c.id, identity.c.runs)).one()
         return Witness(ledger, path.stat().st_ino, runs)
 
+
+_HOLDS = sa.select(
+    sa.or_(
+        sa.exists().where(attempts.c.row_id == sa.bindparam("row"), attempts.c.attempt == sa.bindparam("number")),
+        sa.exists().where(campaigns.c.purged_at.is_not(None)),
+    )
+)
+"""Whether an attempt is on record, or may have been purged."""
 
 _WITNESSED = 3
 """The schema since which a witness is kept."""

@@ -73,12 +73,16 @@ class Inquiry:
         self._known: dict[int, tuple[int, str, MessageStatus]] = {}  # by row: its turn, the id of that, the answer
         self._unanswered: set[int] = set()
 
-    def run(self, messages: Sequence[Message]) -> tuple[set[int], str]:
+    def run(self, suspects: Sequence[Message]) -> tuple[set[int], str]:
         """Record which of some messages have left.
 
-        Nobody is asked where that cannot be: about rows of a file that this program has made, and about rows that it
-        has asked about before. A campaign that the ledger has never sent is asked about by a few of its rows, and as a
-        whole if one of them is known, or if the file is known to have been put back in the last six days.
+        A campaign that the ledger has never sent is asked about by a few of its rows, and as a whole if one of them is
+        known, or if the file is known to have been put back in the last six days.
+
+        Parameters
+        ----------
+        suspects
+            Messages that may have left without the ledger's knowledge, see ``Origin.unproven``.
 
         Returns
         -------
@@ -86,7 +90,6 @@ class Inquiry:
             The rows that must not leave: those that have, or may have, and those about which the gateway said nothing;
             and why some of the latter are left, empty if there are none.
         """
-        suspects = self._origin.unproven(messages)
         if not suspects:
             return set(), ""
         now = self._service.clock.now()
@@ -100,7 +103,7 @@ class Inquiry:
             if last is not None or found_lately or self._knows_any(_sample(suspects)):
                 self._ask(suspects)
         except ClicknbError as error:
-            return {one.row_id for one in messages}, str(error)
+            return gone | {one.row_id for one in suspects}, str(error)
         gone |= self._record(self._found(suspects))
         self._origin.clear((one for one in suspects if one.row_id not in gone | self._unanswered), now)
         reason = ""

@@ -33,7 +33,13 @@ LAYERS = {
     "account": SINGLE_FILES | {"gateway", "messages", "analysis", "campaign"},
     "opening": SINGLE_FILES | {"gateway", "messages", "analysis", "campaign", "account", "sandbox", "testing"},
 }
-TOP = {"", "cli", "demo", "testing"}  # the package itself, the command line and the test kit may know everything
+TOP = {
+    "",
+    "__main__",
+    "cli",
+    "demo",
+    "testing",
+}  # the package itself, the command line and the test kit may know everything
 
 
 def path_name(path):
@@ -157,6 +163,14 @@ def test_public_names_are_sorted_closed_and_importable():
     assert missing == []
     with pytest.raises(AttributeError, match="no_such_name"):
         clicknb.no_such_name  # noqa: B018
+
+
+def test_a_type_checker_finds_a_misspelt_name(tmp_path):
+    script = tmp_path / "campaign.py"
+    script.write_text("import clicknb as cn\ncn.sandbox(credits=5)\ncn.sandox()")
+    checked = subprocess.run([sys.executable, "-m", "mypy", str(script)], cwd=ROOT, capture_output=True, text=True)
+    expected = 'Module has no attribute "sandox"; maybe "sandbox"?  [attr-defined]'
+    assert re.findall("error: (.*)", checked.stdout) == [expected], checked.stdout + checked.stderr
 
 
 def tracked():

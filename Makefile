@@ -28,10 +28,11 @@ demo: $(VENV)/ready ## run a campaign of 1,200 people through the sandbox
 test: lint ## lint, then run the unit tests, the doctests and the notebooks on all cores
 	$(BIN)/python -m pytest $(ON_ALL_CORES)
 
-soak: $(VENV)/ready ## run the long forms of the tests that attack the promise (an hour or more)
+soak: $(VENV)/ready ## run the long forms of tests, most of them attacks on the promise (an hour or more)
 	CLICKNB_SOAK=1 $(BIN)/python -m pytest tests/test_crash.py tests/test_failure_points.py tests/test_bad_network.py \
 		tests/test_promise.py tests/test_planning.py tests/test_text.py tests/test_copies.py tests/test_after_copies.py \
-		tests/test_copied_lists.py tests/test_borrowed_ids.py tests/test_answers_of_others.py tests/test_sent_back.py
+		tests/test_copied_lists.py tests/test_borrowed_ids.py tests/test_answers_of_others.py tests/test_sent_back.py \
+		tests/test_gate.py tests/test_forms.py tests/test_campaign_form.py tests/test_monitor.py
 
 lab: $(VENV)/ready ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab --notebook-dir=notebooks

@@ -95,18 +95,20 @@ _MODULES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        value: Any = import_module(f"clicknb.{_MODULES[name]}")
-    elif name in _HOMES:
-        value = getattr(import_module(f"clicknb.{_HOMES[name]}"), name)
-    elif name == "__version__":
-        value = import_module("importlib.metadata").version(__name__)
-    else:
-        message = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(message)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # else a type checker would find every name here, misspelt ones too
+
+    def __getattr__(name: str) -> Any:
+        if name in _MODULES:
+            value: Any = import_module(f"clicknb.{_MODULES[name]}")
+        elif name in _HOMES:
+            value = getattr(import_module(f"clicknb.{_HOMES[name]}"), name)
+        elif name == "__version__":
+            value = import_module("importlib.metadata").version(__name__)
+        else:
+            message = f"module {__name__!r} has no attribute {name!r}"
+            raise AttributeError(message)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

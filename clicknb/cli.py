@@ -148,7 +148,3 @@ def _sandbox(chosen: argparse.Namespace) -> int:
         over.wait()
     print(f"Stopped. Messages accepted, and gone now: {len(gateway.messages):,}.")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

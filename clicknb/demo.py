@@ -194,6 +194,7 @@ def _sent(plan: Plan, say: Say) -> Campaign:
         campaign.reconcile()
         say(f"  reconciled  the {doubt:,} whose reply was lost, by asking for them: {_states(campaign)}")
     campaign.track(LONG_ENOUGH, progress=progress)
+    campaign.refresh()  # on a slow machine the last look began when some were not final yet
     final = campaign.statuses["final"]
     done, left = int(final.sum()), int((~final).sum())
     say(f"  tracked     {done:,} of {len(final):,} reached a final status; {left:,} are still open")

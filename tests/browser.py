@@ -205,11 +205,20 @@ class Lab(Served):
         return page.locator(".jp-Notebook")
 
     def save(self, page: Page, path: Path) -> Any:
-        """Save the open notebook, and read what was written."""
+        """Save the open notebook, and read what was written, once it is written to its end."""
         before = path.stat().st_mtime_ns
         page.keyboard.press("Control+s")
-        wait_for(lambda: path.stat().st_mtime_ns != before, "the notebook to be saved")
+        wait_for(lambda: path.stat().st_mtime_ns != before and whole_notebook(path), "the notebook to be saved")
         return nbformat.read(path, as_version=4)
+
+
+def whole_notebook(path: Path) -> bool:
+    """Tell whether a file holds a notebook, and not only the beginning of one."""
+    try:
+        nbformat.read(path, as_version=4)
+    except nbformat.reader.NotJSONError:
+        return False
+    return True
 
 
 class Voila(Served):

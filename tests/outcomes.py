@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -80,3 +81,9 @@ PAYLOADS = [
     "$\\href{javascript:alert(1)}{x}$ <b>",
     "{{constructor.constructor('x')()}}<b>",
 ]
+
+FEW_PAYLOADS = ['"><b onmouseover=alert(1)>', "<b\x00>x</b>", "$\\href{javascript:alert(1)}{x}$ <b>"]
+"""For whole forms, whose pieces are tested with each: out of an attribute, with an odd character, with braces."""
+
+if "CLICKNB_SOAK" in os.environ:
+    FEW_PAYLOADS = PAYLOADS

@@ -11,6 +11,7 @@ from threading import Event
 
 import ipywidgets as w
 import nbformat
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +19,7 @@ from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
 
 import clicknb as cn
-from clicknb import testing
+from clicknb import display, testing
 from clicknb.campaign.ledger import Ledger
 from clicknb.clock import SteppedClock
 from clicknb.errors import ClicknbError, ConfirmationNeeded, InvalidInput
@@ -28,7 +29,7 @@ from clicknb.forms.connect import ACCOUNT, Login
 from clicknb.forms.draft import MOST_NUMBERS, Draft
 from clicknb.opening import in_process
 from tests.browser import wait_for
-from tests.outcomes import PAYLOADS
+from tests.outcomes import FEW_PAYLOADS, PAYLOADS
 from tests.widgets import Hostile, shown, strange_markup, unlabelled, visible, walk
 
 ANN, BOB = "447700900123", "447700900124"
@@ -538,6 +539,24 @@ def test_a_saved_notebook_holds_no_secret(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)
+def test_no_piece_that_forms_are_made_of_lets_markup_through(payload):
+    plain = payload.replace("\x00", "\ufffd")
+    made = {
+        "line": pieces.line(payload),
+        "heading": pieces.heading(payload).value,
+        "notice": pieces.notice("error", payload),
+        "link": pieces.link("data:text/csv;base64,", payload),
+        "bubbles": pieces.bubbles([payload, payload], payload),
+        "table": pieces.table(pd.DataFrame({payload: [payload]}, index=[payload])),
+        "panel": display.panel(payload, [(payload, payload)], payload),
+    }
+    for name, html in made.items():
+        view = w.HTML(html)
+        assert strange_markup(view) == [], name
+        assert plain[:20] in shown(view).replace("\x00", "\ufffd"), name
+
+
+@pytest.mark.parametrize("payload", FEW_PAYLOADS)
 def test_markup_stays_text_wherever_it_comes_from(sms, payload):
     form = message(sms, f"{ANN}\n{payload}", payload, sender=payload, country=payload)
     assert strange_markup(form.view) == []
@@ -553,7 +572,7 @@ def test_markup_stays_text_wherever_it_comes_from(sms, payload):
 
 
 @pytest.mark.parametrize("numbers", [ANN, f"{ANN},{BOB}"])
-@pytest.mark.parametrize("payload", PAYLOADS)
+@pytest.mark.parametrize("payload", FEW_PAYLOADS)
 def test_markup_in_a_reply_of_the_gateway_stays_text(payload, numbers):
     gateway = Hostile()
     gateway.payload = payload

@@ -33,7 +33,13 @@ LAYERS = {
     "account": SINGLE_FILES | {"gateway", "messages", "analysis", "campaign"},
     "opening": SINGLE_FILES | {"gateway", "messages", "analysis", "campaign", "account", "sandbox", "testing"},
 }
-TOP = {"", "cli", "demo", "testing"}  # the package itself, the command line and the test kit may know everything
+TOP = {
+    "",
+    "__main__",
+    "cli",
+    "demo",
+    "testing",
+}  # the package itself, the command line and the test kit may know everything
 
 
 def path_name(path):
@@ -133,21 +139,40 @@ def test_importing_loads_none_of_the_slow_libraries(probe):
     assert slow & set(probe["modules"]) == set()
 
 
-@pytest.mark.parametrize(
-    "use",
-    ["", "import clicknb.sandbox", "from clicknb.sandbox import Gateway", "cn.sandbox()", "import clicknb.account"],
-)
-def test_the_sandbox_stays_a_function_whatever_is_imported_or_called_before(use):
-    script = f"import clicknb as cn\n{use}\nprint([cn.sandbox().balance() for _ in range(2)])"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=ROOT)
-    assert (done.stdout.strip(), done.stderr) == ("[1000.0, 1000.0]", "")
+FIRST = [
+    "import clicknb as cn",
+    "import clicknb as cn\nimport clicknb.sandbox",
+    "import clicknb as cn\nfrom clicknb.sandbox import Gateway",
+    "import clicknb as cn\ncn.sandbox()",
+    "import clicknb as cn\nimport clicknb.account",
+    "import clicknb.sandbox\nimport clicknb as cn",
+    "from clicknb.sandbox import Gateway\nimport clicknb as cn",
+]
+ANEW = """
+import json, sys
+for script in json.load(sys.stdin):
+    for name in [name for name in sys.modules if name.split(".")[0] == "clicknb"]:
+        del sys.modules[name]
+    found = {}
+    exec(script, found)
+    print([found["cn"].sandbox().balance() for _ in range(2)])
+"""
 
 
-@pytest.mark.parametrize("first", ["import clicknb.sandbox", "from clicknb.sandbox import Gateway"])
-def test_the_sandbox_is_a_function_even_if_its_module_is_imported_first(first):
-    script = f"{first}\nimport clicknb as cn\nprint(cn.sandbox().balance())"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=ROOT)
-    assert (done.stdout.strip(), done.stderr) == ("1000.0", "")
+@pytest.fixture(scope="module")
+def balances():
+    """What two sandboxes hold after each of ``FIRST``, in one process that loads the package anew for each."""
+    done = subprocess.run(
+        [sys.executable, "-c", ANEW], input=json.dumps(FIRST), capture_output=True, text=True, cwd=ROOT
+    )
+    return done.stdout.splitlines(), done.stderr
+
+
+@pytest.mark.parametrize("first", FIRST)
+def test_the_sandbox_stays_a_function_whatever_is_imported_or_called_before(first, balances):
+    lines, errors = balances
+    assert errors == ""
+    assert lines[FIRST.index(first)] == "[1000.0, 1000.0]"
 
 
 def test_public_names_are_sorted_closed_and_importable():
@@ -157,6 +182,14 @@ def test_public_names_are_sorted_closed_and_importable():
     assert missing == []
     with pytest.raises(AttributeError, match="no_such_name"):
         clicknb.no_such_name  # noqa: B018
+
+
+def test_a_type_checker_finds_a_misspelt_name(tmp_path):
+    script = tmp_path / "campaign.py"
+    script.write_text("import clicknb as cn\ncn.sandbox(credits=5)\ncn.sandox()")
+    checked = subprocess.run([sys.executable, "-m", "mypy", str(script)], cwd=ROOT, capture_output=True, text=True)
+    expected = 'Module has no attribute "sandox"; maybe "sandbox"?  [attr-defined]'
+    assert re.findall("error: (.*)", checked.stdout) == [expected], checked.stdout + checked.stderr
 
 
 def tracked():

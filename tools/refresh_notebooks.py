@@ -27,7 +27,11 @@ IMAGES = ("image/png", "image/jpeg")
 
 def executed(path: Path) -> NotebookNode:
     """Run a notebook in a fresh kernel, in its own folder."""
-    notebook: NotebookNode = nbformat.read(path, as_version=4)
+    return run(nbformat.read(path, as_version=4), path.parent)
+
+
+def run(notebook: NotebookNode, folder: Path) -> NotebookNode:
+    """Run the cells in a fresh kernel, in a folder, and keep their outputs; patient, for machines that are busy."""
     environment = {
         name: value
         for name, value in os.environ.items()
@@ -36,8 +40,9 @@ def executed(path: Path) -> NotebookNode:
     client = NotebookClient(
         notebook,
         timeout=300,
+        startup_timeout=180,
         kernel_name="python3",
-        resources={"metadata": {"path": str(path.parent)}},
+        resources={"metadata": {"path": str(folder)}},
         store_widget_state=False,
         coalesce_streams=True,
     )
@@ -65,7 +70,7 @@ def cleaned(notebook: NotebookNode) -> NotebookNode:
 
 
 def sanitizing_rules(text: str) -> list[tuple[str, str]]:
-    """Read pairs of regular expression and replacement, written as nbval wants them."""
+    """Read pairs of regular expression and replacement."""
     return re.findall(r"^regex: (.*)\nreplace: (.*)$", text, flags=re.MULTILINE)
 
 

@@ -350,7 +350,7 @@ def test_the_record_is_saved_beside_the_notebook_and_nothing_is_overwritten(sms,
     form.csv.click()
     form.excel.click()
     assert {path.name for path in tmp_path.iterdir()} == {"check-ups.csv", "check-ups-2.csv", "check-ups.xlsx"}
-    assert "2 rows with whole numbers are in check-ups.xlsx" in shown(form.view)
+    assert "2 rows with whole numbers and texts are in check-ups.xlsx" in shown(form.view)
     back = cn.export.read_csv("check-ups-2.csv")
     assert back["to"].tolist() == campaign.outcomes["to"].tolist()
 

@@ -289,7 +289,7 @@ class Monitor(Form):
 
     def _save(self, ending: str) -> None:
         if self.sight is not None:
-            self._notice.value = download.hand_over(self.sight.outcomes, self.sight.name, ending)
+            self.show_notice(download.hand_over(self.sight.outcomes, self.sight.name, ending))
 
     # what it shows
 

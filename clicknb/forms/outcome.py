@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from clicknb.forms import pieces, progress, shown
+from clicknb.forms import download, pieces, progress, shown
 from clicknb.forms.progress import Result
 from clicknb.forms.work import Task
 
@@ -36,7 +36,7 @@ class Outcome:
         self.csv = pieces.button("Save as CSV")
         self.excel = pieces.button("Save as Excel")
         self.another = pieces.button("New campaign")
-        self._shown, self._warned, self._file = (pieces.html() for _ in range(3))
+        self._shown, self._warned = pieces.html(), pieces.html()
         self._ask = pieces.column(self._warned, pieces.row(self.withdraw_all, self.keep))
         actions: dict[object, Callable[[], None]] = {
             self.resume: form.resume,
@@ -45,15 +45,15 @@ class Outcome:
             self.withdraw_all: self._withdraw,
             self.track: lambda: self._look(progress.follow, "Asking what became of them …"),
             self.settle: lambda: self._look(progress.settle, "Asking about what is in doubt …"),
-            self.csv: lambda: self._save(".csv"),
-            self.excel: lambda: self._save(".xlsx"),
+            self.csv: lambda: self._save("csv"),
+            self.excel: lambda: self._save("xlsx"),
             self.another: self._begin_another,
         }
         for button, action in actions.items():
             form.on_click(button, action)
         self._rest = pieces.row(self.resume, self.withdraw)
         self._more = pieces.row(self.track, self.settle, self.csv, self.excel, self.another)
-        self.view = pieces.column(self._shown, self._rest, self._ask, self._more, self._file)
+        self.view = pieces.column(self._shown, self._rest, self._ask, self._more)
 
     @property
     def _campaign(self) -> Sent:
@@ -116,14 +116,13 @@ class Outcome:
         self._shown.value = shown.result(self._campaign.name, result)
 
     def _save(self, ending: str) -> None:
-        self._form.run(lambda _: progress.save(self._campaign, ending), self._saved, says="Writing the file …")
+        def job(_: Task) -> str:
+            return download.hand_over(self._campaign.outcomes, self._campaign.name, ending)
 
-    def _saved(self, saved: progress.Saved) -> None:
-        said = f"Saved as {saved.path}. It holds whole numbers and texts: keep it as you keep your customers' data."
-        self._file.value = pieces.link(saved.link, saved.path.name) if saved.link else pieces.notice("done", said)
+        self._form.run(job, self._form.show_notice, says="Writing the file …")
 
     def _begin_another(self) -> None:
-        self._file.value, self._asking = "", False
+        self._asking = False
         self._form.begin_another()
 
 

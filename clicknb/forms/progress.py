@@ -1,20 +1,15 @@
-"""A campaign under way: how far it is, how fast, what became of it, and files of that. Knows no widgets."""
+"""A campaign under way: how far it is, how fast, and what became of it. Knows no widgets."""
 
 from __future__ import annotations
 
-import base64
-import os
-import re
-import tempfile
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pandas as pd
 
-from clicknb import display, export
+from clicknb import display
 from clicknb.account import Account
 from clicknb.campaign import track
 from clicknb.campaign.campaign import Campaign
@@ -30,7 +25,6 @@ PAUSED = "paused by the user"
 _OPEN = ("planned", "sending")
 _SPAN = 10.0  # seconds over which the rate is measured
 _FIRST_PAUSE, _LONGEST_PAUSE, _LONGEST_TRACK = 2.0, 30.0, 30 * 60.0
-_LARGEST_LINK = 8_000_000  # bytes that a page is given in a link
 _MINUTE, _HOUR = 60, 3600
 
 
@@ -176,55 +170,3 @@ def settle(account: Account, campaign: Campaign, task: Task, show: Callable[[Res
 
 
 _LOOKS = 8  # what the gateway denies three times over two minutes is settled
-
-
-# files of it
-
-
-@dataclass(frozen=True, slots=True)
-class Saved:
-    """A file that was written, and a link that holds all of it where the reader has no other way to it."""
-
-    path: Path
-    link: str = ""
-
-
-def save(campaign: Campaign, ending: str, *, folder: Path | None = None) -> Saved:
-    """Write what became of every recipient as a file of its own, ``.csv`` or ``.xlsx``.
-
-    In a notebook it goes into the notebook's folder. As a page of Voilà, whose reader cannot come to that folder, it
-    goes into a link: never in a notebook, which would be saved with everybody's numbers in it.
-
-    Raises
-    ------
-    InvalidInput
-        It cannot be written.
-    """
-    write: Callable[[pd.DataFrame, Path], None] = export.to_excel if ending == ".xlsx" else export.to_csv
-    outcomes = campaign.outcomes
-    stem = re.sub(r"[^\w.-]+", "-", campaign.name).strip("-.")[:60] or "campaign"
-    if not on_a_page():
-        place = _free(folder or Path.cwd(), f"{stem}-outcomes", ending)
-        write(outcomes, place)
-        return Saved(place)
-    with tempfile.TemporaryDirectory() as directory:
-        place = Path(directory) / f"{stem}-outcomes{ending}"
-        write(outcomes, place)
-        content = place.read_bytes()
-    if len(content) > _LARGEST_LINK:
-        kept = _free(folder or Path.cwd(), f"{stem}-outcomes", ending)
-        kept.write_bytes(content)
-        return Saved(kept)
-    kind = "text/csv" if ending == ".csv" else "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-    return Saved(Path(place.name), f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}")
-
-
-def on_a_page() -> bool:
-    """Tell whether this runs as a page of Voilà."""
-    return os.environ.get("SERVER_SOFTWARE", "").startswith("voila")
-
-
-def _free(folder: Path, stem: str, ending: str) -> Path:
-    """Name a file that is not there yet."""
-    names = [f"{stem}{ending}", *(f"{stem}-{number}{ending}" for number in range(2, 1000))]
-    return next(folder / name for name in names if not (folder / name).exists())

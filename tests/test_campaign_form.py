@@ -355,6 +355,24 @@ def test_what_is_unknown_can_be_asked_about(sms):
     assert form.outcome.settle not in set(visible(form.view))
 
 
+@pytest.mark.parametrize(("number", "button"), [("27999200004", "track"), ("27999400003", "settle")])
+def test_a_gateway_out_of_reach_for_a_while_is_asked_again(number, button, sms):
+    form = checked(sms, table(1).assign(mobile=number))
+    form.send.click()
+    connect, away = form.campaign._service.connect, iter(range(2))
+
+    def refuse(count):
+        for _ in away:
+            message = "The gateway is away."
+            raise cn.errors.NotSent(message)
+        return connect(count)
+
+    form.campaign._service = replace(form.campaign._service, connect=refuse)
+    getattr(form.outcome, button).click()
+    assert (form.last_error, next(away, None)) == (None, None)
+    assert form.outcome.result.counts == {"accepted": 1}
+
+
 @pytest.mark.parametrize("hours", [-2, 2])
 def test_tracking_ends_after_half_an_hour_however_the_clock_is_set(sms, hours):
     slept = pauses(sms, timedelta(hours=hours))

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pandas as pd
 
 from clicknb import display
 from clicknb.account import Account
-from clicknb.campaign import track
 from clicknb.campaign.campaign import Campaign
 from clicknb.campaign.plan import Plan
 from clicknb.errors import CampaignStopped
@@ -24,7 +22,6 @@ PAUSED = "paused by the user"
 
 _OPEN = ("planned", "sending")
 _SPAN = 10.0  # seconds over which the rate is measured
-_FIRST_PAUSE, _LONGEST_PAUSE, _LONGEST_TRACK = 2.0, 30.0, 30 * 60.0
 _MINUTE, _HOUR = 60, 3600
 
 
@@ -137,36 +134,3 @@ def _duration(seconds: float) -> str:
     if seconds < 2 * _MINUTE:
         return f"{seconds:.0f} s"
     return f"{seconds / _MINUTE:.0f} min" if seconds < 2 * _HOUR else f"{seconds / _HOUR:.0f} h"
-
-
-Look = Callable[[Account, Campaign, Task, Callable[[Result], None]], Result]
-"""Asks the gateway about a campaign again and again, and shows what it found meanwhile."""
-
-
-def follow(account: Account, campaign: Campaign, task: Task, show: Callable[[Result], None]) -> Result:
-    """Ask until every accepted message is final, less and less often, at most until somebody has seen enough."""
-    service, pause = account._service, _FIRST_PAUSE
-    end = service.clock.monotonic() + _LONGEST_TRACK
-    while (left := track.refresh(service, campaign._id)) and not task.cancelled and service.clock.monotonic() < end:
-        total = campaign.counts.get("accepted", 0)
-        show(Result.of(campaign))
-        task.progress(total - left, total, f"{total - left:,} of {total:,} accepted messages are final.")
-        service.clock.sleep(pause, task.stop)
-        pause = min(pause * 1.5, _LONGEST_PAUSE)
-    return Result.of(campaign)
-
-
-def settle(account: Account, campaign: Campaign, task: Task, show: Callable[[Result], None]) -> Result:
-    """Ask about what is in doubt until it is settled, or until somebody has seen enough."""
-    service, pause = account._service, _LONGEST_PAUSE
-    for look in range(_LOOKS):
-        left = track.reconcile(service, campaign._id)
-        if not left or task.cancelled or look == _LOOKS - 1:
-            break
-        show(Result.of(campaign))
-        task.progress(0, 1, f"{left:,} messages are still in doubt. The gateway is asked again in {pause:.0f} s.")
-        service.clock.sleep(pause, task.stop)
-    return Result.of(campaign)
-
-
-_LOOKS = 8  # what the gateway denies three times over two minutes is settled

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from itertools import chain, repeat
+from threading import Event
 
 import pandas as pd
 import pytest
@@ -13,11 +16,11 @@ from hypothesis import strategies as st
 
 import clicknb as cn
 from clicknb import testing
-from clicknb.campaign import record, schema
+from clicknb.campaign import record, schema, track
 from clicknb.campaign.schema import Outcome
 from clicknb.campaign.tally import tally
 from clicknb.errors import NotSent
-from clicknb.sandbox import Fault
+from clicknb.sandbox import Fault, Gateway
 from tests.attack import Crash, Recorder, in_process, meddle, pauses
 
 GOLDEN_TEXTS = [
@@ -462,6 +465,111 @@ def test_reconciling_while_the_gateway_is_away_is_an_error():
         with pytest.raises(cn.errors.TransportError):
             campaign.reconcile(timeout=0)
         assert campaign.counts == {"unknown": 3}
+
+
+ASKED = {"track": "27999200004", "reconcile": "27999400003"}  # one is delivered, the reply of the other is lost
+AWAY = NotSent("The gateway is away.")
+
+
+class Unreadable(Gateway):
+    """Behind a proxy that can begin to answer in the gateway's place."""
+
+    broken = False
+
+    def answer(self, place, body, now):
+        return (502, {}, b"<html>Bad Gateway") if self.broken else super().answer(place, body, now)
+
+
+def send_one(sms, way):
+    sms.plan(pd.DataFrame({"to": [ASKED[way]]}), to="to", text="Hi", name="x").send(progress=False)
+
+
+def out_of_reach(sms, looks):
+    """Let nobody connect for some looks."""
+    connect = sms._service.connect
+    away = iter(looks)
+
+    def refuse(count):
+        if next(away, False):
+            raise AWAY
+        return connect(count)
+
+    sms._service = replace(sms._service, connect=refuse)
+
+
+@pytest.mark.parametrize("way", ASKED)
+def test_a_gateway_out_of_reach_for_a_while_is_asked_again_later(way):
+    with cn.sandbox() as sms:
+        send_one(sms, way)
+        out_of_reach(sms, [True, True])
+        looks = []
+        campaign = sms.campaign("x")
+        getattr(campaign, way)(seen=looks.append)
+        assert [look.trouble for look in looks[:3]] == [AWAY, AWAY, None]
+        assert [look.left for look in looks[:2]] == [1, 1]
+        assert looks[-1] == track.Look(0)
+        assert campaign.counts == {"accepted": 1}
+
+
+@pytest.mark.parametrize("way", ASKED)
+def test_a_gateway_out_of_reach_all_the_time_is_an_error_at_its_end(way):
+    with cn.sandbox() as sms:
+        send_one(sms, way)
+        before = sms.campaign("x").outcomes
+        slept = pauses(sms)
+        out_of_reach(sms, repeat(True))
+        with pytest.raises(NotSent, match=r"The gateway is away\."):
+            getattr(sms.campaign("x"), way)("10min")
+        assert sum(slept) == 600
+        assert sms.campaign("x").outcomes.equals(before)
+
+
+def test_one_answer_is_enough_for_asking_to_end_without_an_error():
+    with cn.sandbox() as sms:
+        frame = pd.DataFrame({"to": ["27999200003"]})  # never final
+        sms.plan(frame, to="to", text="Hi", name="x").send(progress=False)
+        out_of_reach(sms, chain([True, False], repeat(True)))
+        looks = []
+        campaign = sms.campaign("x").track("10min", progress=False, seen=looks.append)
+        assert [look.trouble for look in looks[:3]] == [AWAY, None, AWAY]
+        assert looks[-1] == track.Look(1, AWAY)
+        assert campaign.counts == {"accepted": 1}
+
+
+@pytest.mark.parametrize("way", ASKED)
+def test_asking_ends_when_somebody_has_seen_enough(way):
+    with cn.sandbox() as sms:
+        send_one(sms, way)
+        slept = pauses(sms)
+        out_of_reach(sms, repeat(True))
+        stop, looks = Event(), []
+
+        def seen(look):
+            looks.append(look)
+            if len(looks) == 2:
+                stop.set()
+
+        getattr(sms.campaign("x"), way)(stop=stop, seen=seen)
+        assert len(looks) == 2
+        getattr(sms.campaign("x"), way)(stop=stop, seen=seen)
+        assert len(looks) == 2
+        assert len(slept) <= 2
+
+
+@pytest.mark.parametrize("way", ASKED)
+def test_answers_that_cannot_be_read_for_a_while_are_asked_for_again(way, tmp_path):
+    gateway = Unreadable()
+    with in_process(gateway, tmp_path) as sms:
+        send_one(sms, way)
+        gateway.broken, looks = True, []
+
+        def seen(look):
+            looks.append(look)
+            gateway.broken = len(looks) < 2
+
+        getattr(sms.campaign("x"), way)(seen=seen)
+        assert [type(look.trouble) for look in looks[:2]] == [cn.errors.UnreadableReply] * 2
+        assert looks[-1] == track.Look(0)
 
 
 def test_repeated_labels_and_refused_rows_are_planned():

@@ -355,6 +355,24 @@ def test_what_is_unknown_can_be_asked_about(sms):
     assert form.outcome.settle not in set(visible(form.view))
 
 
+@pytest.mark.parametrize(("number", "button"), [("27999200004", "track"), ("27999400003", "settle")])
+def test_a_gateway_out_of_reach_for_a_while_is_asked_again(number, button, sms):
+    form = checked(sms, table(1).assign(mobile=number))
+    form.send.click()
+    connect, away = form.campaign._service.connect, iter(range(2))
+
+    def refuse(count):
+        for _ in away:
+            message = "The gateway is away."
+            raise cn.errors.NotSent(message)
+        return connect(count)
+
+    form.campaign._service = replace(form.campaign._service, connect=refuse)
+    getattr(form.outcome, button).click()
+    assert (form.last_error, next(away, None)) == (None, None)
+    assert form.outcome.result.counts == {"accepted": 1}
+
+
 @pytest.mark.parametrize("hours", [-2, 2])
 def test_tracking_ends_after_half_an_hour_however_the_clock_is_set(sms, hours):
     slept = pauses(sms, timedelta(hours=hours))
@@ -372,7 +390,7 @@ def test_the_outcome_is_saved_beside_a_notebook_and_never_over_another_file(sms,
         form.outcome.csv.click()
     form.outcome.excel.click()
     assert form.last_error is None
-    names = ["spring-..-b-outcomes-2.csv", "spring-..-b-outcomes.csv", "spring-..-b-outcomes.xlsx"]
+    names = ["spring-b-2.csv", "spring-b.csv", "spring-b.xlsx"]
     assert sorted(path.name for path in tmp_path.iterdir()) == names
     assert cn.export.read_csv(tmp_path / names[1])["to"].tolist() == table()["mobile"].tolist()
     assert cn.read_recipients(tmp_path / names[2])["state"].tolist() == ["accepted"] * 5
@@ -385,11 +403,11 @@ def test_a_page_offers_the_outcome_as_a_link_and_leaves_no_file(sms, tmp_path, m
     form = checked(sms)
     form.send.click()
     form.outcome.csv.click()
-    assert "Download spring-outcomes.csv" in shown(form.view)
+    assert "Save spring.csv" in shown(form.view)
     assert strange_markup(form.view) == []
     assert list(tmp_path.iterdir()) == []
     form.outcome.another.click()
-    assert "Download" not in shown(form.view)
+    assert "Save spring.csv" not in shown(form.view)
 
 
 # the code

@@ -323,20 +323,25 @@ class Angry(Gateway):
         return refusal if self.angry else super().answer(place, body, now)
 
 
-def test_a_watch_goes_on_when_the_gateway_was_out_of_reach(sms, monkeypatch):
-    campaign, troubles = send(sms, [DELIVERED]), []
-    away = iter([cn.errors.NotSent("The gateway is away.")])
-    refresh = track.refresh
+@pytest.mark.parametrize("question", ["statuses", "balance"])
+def test_a_watch_goes_on_when_the_gateway_was_out_of_reach(question, sms, monkeypatch):
+    send(sms, [DELIVERED])
+    form, said = monitor(sms), []
+    place, name = (track, "refresh") if question == "statuses" else (sms, "balance")
+    ask, away = getattr(place, name), iter([cn.errors.NotSent("The gateway is away.")])
 
     def stumble(*given):
         for error in away:
             raise error
-        return refresh(*given)
+        return ask(*given)
 
-    monkeypatch.setattr(track, "refresh", stumble)
-    assert sight.watch(campaign, Event(), troubles.append) == 0
-    assert troubles[0] == "The gateway is away."
-    assert set(troubles[1:]) == {""}
+    monkeypatch.setattr(place, name, stumble)
+    form._doing.observe(lambda change: said.append(change["new"]), "value")
+    form.watch.click()
+    assert form.last_error is None
+    assert any("The gateway is away." in words for words in said)
+    assert "The gateway is away." not in said[-2]
+    assert "Every accepted message has its final status" in shown(form.view)
 
 
 def test_a_watch_ends_where_the_account_is_refused():
@@ -363,7 +368,7 @@ def test_the_record_is_saved_beside_the_notebook_and_nothing_is_overwritten(sms,
     form.csv.click()
     form.excel.click()
     assert {path.name for path in tmp_path.iterdir()} == {"check-ups.csv", "check-ups-2.csv", "check-ups.xlsx"}
-    assert "2 rows with whole numbers are in check-ups.xlsx" in shown(form.view)
+    assert "2 rows with whole numbers and texts are in check-ups.xlsx" in shown(form.view)
     back = cn.export.read_csv("check-ups-2.csv")
     assert back["to"].tolist() == campaign.outcomes["to"].tolist()
 

@@ -25,6 +25,7 @@ from clicknb.campaign.schema import Message
 from clicknb.campaign.send import Sender
 from clicknb.campaign.service import Service
 from clicknb.campaign.tally import tally
+from clicknb.campaign.track import Look
 from clicknb.campaign.units import micro, micro_credits
 from clicknb.campaign.unrecorded import Inquiry
 from clicknb.clock import seconds
@@ -39,6 +40,9 @@ logger = logging.getLogger(__name__)
 
 LIST_SIZE = 300
 """Numbers in one request of the mode "list": what the specification of 2009 allows for POST."""
+
+IN_DOUBT = ("unknown", "sending")
+"""States of which nobody knows whether the gateway has the message; one that is sending is on its way, or was."""
 
 RESENDABLE = ("absent", "rejected", "unknown")
 
@@ -121,8 +125,17 @@ class Campaign:
         track.refresh(self._service, self._id)
         return self
 
-    def track(self, timeout: float | str | timedelta = "30min", *, progress: bool = True) -> Campaign:
+    def track(
+        self,
+        timeout: float | str | timedelta = "30min",
+        *,
+        progress: bool = True,
+        stop: threading.Event | None = None,
+        seen: Callable[[Look], object] | None = None,
+    ) -> Campaign:
         """Ask until every accepted message is final, less and less often; what is not final by then stays pending.
+
+        A gateway that cannot be reached is asked again later.
 
         Parameters
         ----------
@@ -130,25 +143,47 @@ class Campaign:
             Seconds, or a text such as ``"30min"``.
         progress
             Whether to show a progress bar.
+        stop
+            Ends it when set, also in the midst of a pause.
+        seen
+            Called after each look, with how many are left and what went wrong.
+
+        Raises
+        ------
+        AccountError
+            The gateway refuses the account.
+        TransportError
+            The gateway could not be reached in all that time; the record stays as it was.
         """
         total = self.counts.get("accepted", 0)
+        left = len(self._service.ledger.open(self._id))
+        ask = partial(track.refresh, self._service, self._id)
         with _bar(total, f"{self.name}: final", progress) as bar:
-
-            def look() -> int:
-                left = track.refresh(self._service, self._id)
-                bar.update(total - left - bar.n)
-                return left
-
-            track.until(self._service, look, seconds(timeout))
+            for look in track.looks(self._service, ask, left, seconds(timeout), stop=stop):
+                bar.update(total - look.left - bar.n)
+                if seen is not None:
+                    seen(look)
         return self
 
-    def reconcile(self, timeout: float | str | timedelta = "3min") -> Campaign:
+    def reconcile(
+        self,
+        timeout: float | str | timedelta = "3min",
+        *,
+        stop: threading.Event | None = None,
+        seen: Callable[[Look], object] | None = None,
+    ) -> Campaign:
         """Ask the gateway about every message in doubt, by its client message id.
 
         What the gateway knows becomes ``accepted``; what it denies three times over two minutes becomes ``absent``,
         and a new kernel begins to count anew. The rest stays ``unknown``; call it again later. Nothing is sent.
+
+        Takes and raises the same as ``track``.
         """
-        track.until(self._service, lambda: track.reconcile(self._service, self._id), seconds(timeout), first=30.0)
+        left = sum(self.counts.get(state, 0) for state in IN_DOUBT)
+        ask = partial(track.reconcile, self._service, self._id)
+        for look in track.looks(self._service, ask, left, seconds(timeout), first=30.0, stop=stop):
+            if seen is not None:
+                seen(look)
         return self
 
     def resume(self, *, resend: Iterable[str] = (), takeover: bool = False, progress: bool = True) -> Campaign:

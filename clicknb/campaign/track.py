@@ -9,7 +9,7 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from threading import Event as Signal
 from typing import TypeVar
 
@@ -289,24 +289,65 @@ def _absent(service: Service, campaign_id: str, doubtful: Sequence[Attempt]) -> 
     return outcomes
 
 
-def until(
-    service: Service, look: Callable[[], int], timeout: float, first: float = 2.0, stop: Signal | None = None
-) -> int:
-    """Repeat a look at the gateway, less and less often, until it returns 0, the time is over or ``stop`` is set.
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at the gateway.
 
-    Returns
-    -------
-    int
-        What the last look returned.
+    Attributes
+    ----------
+    left : int
+        How many messages may still change; as before where the gateway could not be asked.
+    trouble : TransportError or UnreadableReply or None
+        Why it could not be asked.
     """
-    deadline = service.clock.monotonic() + timeout
-    pause = first
-    while (left := look()) > 0:
+
+    left: int
+    trouble: TransportError | UnreadableReply | None = None
+
+
+def looks(
+    service: Service,
+    ask: Callable[[], int],
+    left: int,
+    timeout: float,
+    *,
+    first: float = 2.0,
+    stop: Signal | None = None,
+) -> Iterator[Look]:
+    """Look at the gateway, less and less often, until nothing is left, the time is over or ``stop`` is set.
+
+    A gateway that cannot be reached or understood is asked again later.
+
+    Parameters
+    ----------
+    ask
+        Asks once; returns how many messages may still change.
+    left
+        How many those are before it was asked.
+    first
+        Seconds between the first two looks.
+
+    Raises
+    ------
+    TransportError, UnreadableReply
+        The time is over, and there was no other answer in it.
+    """
+    deadline, pause, reached = service.clock.monotonic() + timeout, first, False
+    while stop is None or not stop.is_set():
+        trouble = None
+        try:
+            left, reached = ask(), True
+        except (TransportError, UnreadableReply) as error:
+            trouble = error
+        yield Look(left, trouble)
         remaining = deadline - service.clock.monotonic()
+        if left == 0 and trouble is None:
+            return
         if remaining <= 0:
-            break
+            if trouble is None or reached:
+                return
+            raise trouble
+        if trouble is not None:
+            logger.warning("The gateway is asked again in %.0f s: %s", min(pause, remaining), trouble)
         service.clock.sleep(min(pause, remaining), stop)
-        if stop is not None and stop.is_set():
-            break
         pause = min(pause * 1.5, LONGEST_PAUSE)
-    return left

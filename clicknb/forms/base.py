@@ -102,8 +102,12 @@ class Form:
         button.disabled = self.busy or not wanted
 
     def say(self, kind: pieces.Kind, words: str) -> None:
-        """Show a notice below the controls, until the next action."""
-        self._notice.value = pieces.notice(kind, words)
+        """Say something below the controls, until the next action."""
+        self.show_notice(pieces.notice(kind, words))
+
+    def show_notice(self, piece: str) -> None:
+        """Show a piece of HTML below the controls, until the next action."""
+        self._notice.value = piece
 
     def show_error(self, error: Exception) -> None:
         """Show what went wrong, and keep it on ``last_error``."""

@@ -2,7 +2,7 @@
 
 A record holds whole numbers. What stands in a widget may be saved with a notebook, so in a notebook the record is
 written into a file and the form only says where. Voilà's page belongs to no notebook, and its reader may have no way
-to the kernel's files, so there it is a link that holds the record.
+to the kernel's files, so there it is a link that holds the record, unless it is too large for one.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ KINDS = {
     "csv": "text/csv",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
+LARGEST_LINK = 8_000_000
+"""Bytes that a page is given in a link, at most."""
 
 
 def file_name(title: str, ending: str) -> str:
@@ -35,8 +37,12 @@ def file_name(title: str, ending: str) -> str:
     >>> file_name("Check-ups <March>", "csv"), file_name("../", "csv")
     ('Check-ups-March.csv', 'campaign.csv')
     """
-    plain = re.sub(r"[^\w-]+", "-", mask_digits(title)).strip("-_")[:60]
-    return f"{plain or 'campaign'}.{ending}"
+    masked = mask_digits(_plain(mask_digits(title)))  # again: whatever stood between the digits of a number is a dash
+    return f"{_plain(masked).strip('-')[:60] or 'campaign'}.{ending}"
+
+
+def _plain(words: str) -> str:
+    return re.sub(r"[\W_]+", "-", words)
 
 
 def on_a_page() -> bool:
@@ -60,11 +66,18 @@ def hand_over(frame: pd.DataFrame, title: str, ending: str) -> str:
         Excel files need a package that is not installed.
     """
     name = file_name(title, ending)
-    if on_a_page():
-        return _link(frame, name, ending)
+    if on_a_page() and len(content := _content(frame, ending)) <= LARGEST_LINK:
+        return _link(content, name, ending, len(frame))
     place = _free(Path(name))
     _write(frame, place, ending)
-    return pieces.notice("done", f"{len(frame):,} rows with whole numbers are in {place.name}, beside this notebook.")
+    return pieces.notice("done", f"{_rows(len(frame))} are in {place.name}, beside this notebook. {_CARE}")
+
+
+_CARE = "Keep them as you keep your customers' data."
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} {'row' if count == 1 else 'rows'} with whole numbers and texts"
 
 
 def _write(frame: pd.DataFrame, place: Path, ending: str) -> None:
@@ -81,12 +94,15 @@ def _free(place: Path) -> Path:
     return free
 
 
-def _link(frame: pd.DataFrame, name: str, ending: str) -> str:
+def _content(frame: pd.DataFrame, ending: str) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder) / name
+        place = Path(folder) / f"record.{ending}"
         _write(frame, place, ending)
-        content = b64encode(place.read_bytes()).decode()
-    said = pieces.line(f"{len(frame):,} rows with whole numbers. The link goes with your next click.")
+        return place.read_bytes()
+
+
+def _link(content: bytes, name: str, ending: str, rows: int) -> str:
+    said = pieces.line(f"{_rows(rows)}. The link goes with your next click. {_CARE}")
     style = "font-size:14px;color:inherit;text-decoration:underline"
-    shown = escape(name)
-    return f'<a href="data:{KINDS[ending]};base64,{content}" download="{shown}" style="{style}">Save {shown}</a>{said}'
+    address, shown = f"data:{KINDS[ending]};base64,{b64encode(content).decode()}", escape(name)
+    return f'<a href="{address}" download="{shown}" style="{style}">Save {shown}</a>{said}'

@@ -10,6 +10,8 @@ import ipywidgets as w
 from clicknb import display
 from clicknb.account import Account
 from clicknb.campaign.campaign import Campaign
+from clicknb.campaign.track import Look
+from clicknb.errors import TransportError, UnreadableReply
 from clicknb.forms import download, pieces, sight
 from clicknb.forms.base import Form
 from clicknb.forms.sight import Sight
@@ -181,28 +183,36 @@ class Monitor(Form):
             return
         campaign = self._chosen()
 
-        def job(task: Task) -> int:
-            return sight.watch(campaign, task.stop, self._look_again)
-
-        def whole(task: Task) -> tuple[int, bool]:
+        def job(task: Task) -> bool:
             try:
-                return job(task), task.cancelled
+                campaign.track(sight.LONGEST_WATCH, progress=False, stop=task.stop, seen=self._seen)
             finally:
                 self._watching, self._trouble = False, ""
+            return task.cancelled
 
         self._watching = True
-        self.run(whole, self._watched, says="Watching: the first answers are on their way …")
+        self.run(job, self._watched, says="Watching: the first answers are on their way …")
 
-    def _look_again(self, trouble: str = "") -> None:
-        """Show what the latest look has found, in the midst of work."""
-        self._trouble = trouble
-        if not trouble:
-            self.balance = self.account.balance()
+    def _seen(self, look: Look) -> None:
+        """Show what the latest look has found, in the midst of work; the balance is another question that may fail."""
+        trouble: Exception | None = look.trouble
+        if trouble is None:
+            try:
+                self.balance = self.account.balance()
+            except (TransportError, UnreadableReply) as error:
+                trouble = error
+        self._trouble = "" if trouble is None else str(trouble)
         self._read()
         self.refresh()
 
-    def _watched(self, found: tuple[int, bool]) -> None:
-        left, stopped = found
+    def _look_again(self) -> None:
+        """Show what was found, and what is left on the account."""
+        self.balance = self.account.balance()
+        self._read()
+        self.refresh()
+
+    def _watched(self, stopped: bool) -> None:
+        left = 0 if self.sight is None else self.sight.open
         action, self._next = self._next, None
         if action is not None:
             action()
@@ -226,7 +236,16 @@ class Monitor(Form):
         campaign, before = self._chosen(), self._doubtful
 
         def job(task: Task) -> int:
-            return sight.reconcile(campaign, task.stop, self._look_again)
+            looks: list[Look] = []
+
+            def seen(look: Look) -> None:
+                looks.append(look)
+                self._seen(look)
+                said = self._trouble or f"{self._doubtful:,} of {before:,} are still in doubt."
+                task.progress(before - self._doubtful, before, said)
+
+            campaign.reconcile(stop=task.stop, seen=seen)
+            return looks[-1].left if looks else 0
 
         def done(left: int) -> None:
             settled = before - self._doubtful
@@ -290,7 +309,7 @@ class Monitor(Form):
 
     def _save(self, ending: str) -> None:
         if self.sight is not None:
-            self._notice.value = download.hand_over(self.sight.outcomes, self.sight.name, ending)
+            self.show_notice(download.hand_over(self.sight.outcomes, self.sight.name, ending))
 
     # what it shows
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
-from clicknb.forms import pieces, progress, shown
+from clicknb.campaign.campaign import IN_DOUBT
+from clicknb.campaign.track import Look
+from clicknb.forms import download, pieces, shown
 from clicknb.forms.progress import Result
 from clicknb.forms.work import Task
 
@@ -36,24 +39,24 @@ class Outcome:
         self.csv = pieces.button("Save as CSV")
         self.excel = pieces.button("Save as Excel")
         self.another = pieces.button("New campaign")
-        self._shown, self._warned, self._file = (pieces.html() for _ in range(3))
+        self._shown, self._warned = pieces.html(), pieces.html()
         self._ask = pieces.column(self._warned, pieces.row(self.withdraw_all, self.keep))
         actions: dict[object, Callable[[], None]] = {
             self.resume: form.resume,
             self.withdraw: lambda: self._asked(True),
             self.keep: lambda: self._asked(False),
             self.withdraw_all: self._withdraw,
-            self.track: lambda: self._look(progress.follow, "Asking what became of them …"),
-            self.settle: lambda: self._look(progress.settle, "Asking about what is in doubt …"),
-            self.csv: lambda: self._save(".csv"),
-            self.excel: lambda: self._save(".xlsx"),
+            self.track: self._track,
+            self.settle: self._settle,
+            self.csv: lambda: self._save("csv"),
+            self.excel: lambda: self._save("xlsx"),
             self.another: self._begin_another,
         }
         for button, action in actions.items():
             form.on_click(button, action)
         self._rest = pieces.row(self.resume, self.withdraw)
         self._more = pieces.row(self.track, self.settle, self.csv, self.excel, self.another)
-        self.view = pieces.column(self._shown, self._rest, self._ask, self._more, self._file)
+        self.view = pieces.column(self._shown, self._rest, self._ask, self._more)
 
     @property
     def _campaign(self) -> Sent:
@@ -82,7 +85,7 @@ class Outcome:
             self._ask: planned > 0 and self._asking,
             self._more: result is not None,
             self.track: counts.get("accepted", 0) > 0,
-            self.settle: counts.get("unknown", 0) + counts.get("sending", 0) > 0,
+            self.settle: any(counts.get(state, 0) for state in IN_DOUBT),
         }
         for control, visible in wanted.items():
             pieces.show(control, visible and not form.busy)
@@ -100,11 +103,24 @@ class Outcome:
 
         self._form.run(job, self._found, says="Withdrawing what has not left …")
 
-    def _look(self, look: progress.Look, says: str) -> None:
-        account, campaign = self._form.account, self._campaign
+    def _track(self) -> None:
+        ask = partial(self._campaign.track, progress=False)
+        self._look(ask, ("accepted",), "have no final status yet", "Asking what became of them …")
+
+    def _settle(self) -> None:
+        self._look(self._campaign.reconcile, IN_DOUBT, "are still in doubt", "Asking about what is in doubt …")
+
+    def _look(self, ask: Callable[..., Sent], states: Sequence[str], are: str, says: str) -> None:
+        """Ask about the messages in some states until they are settled, or until somebody has seen enough."""
+        total = sum(self._campaign.counts.get(state, 0) for state in states)
 
         def job(task: Task) -> Result:
-            return look(account, campaign, task, self._meanwhile)
+            def seen(look: Look) -> None:
+                self._meanwhile(Result.of(self._campaign))
+                said = f"{look.left:,} of {total:,} {are}." if look.trouble is None else str(look.trouble)
+                task.progress(total - look.left, total, said)
+
+            return Result.of(ask(stop=task.stop, seen=seen))
 
         self._form.run(job, self._found, says=says, stop=_nothing, cancel="Stop asking")
 
@@ -116,14 +132,13 @@ class Outcome:
         self._shown.value = shown.result(self._campaign.name, result)
 
     def _save(self, ending: str) -> None:
-        self._form.run(lambda _: progress.save(self._campaign, ending), self._saved, says="Writing the file …")
+        def job(_: Task) -> str:
+            return download.hand_over(self._campaign.outcomes, self._campaign.name, ending)
 
-    def _saved(self, saved: progress.Saved) -> None:
-        said = f"Saved as {saved.path}. It holds whole numbers and texts: keep it as you keep your customers' data."
-        self._file.value = pieces.link(saved.link, saved.path.name) if saved.link else pieces.notice("done", said)
+        self._form.run(job, self._form.show_notice, says="Writing the file …")
 
     def _begin_another(self) -> None:
-        self._file.value, self._asking = "", False
+        self._asking = False
         self._form.begin_another()
 
 

@@ -142,16 +142,6 @@ def heading(words: str) -> Any:
     return place
 
 
-def link(address: str, name: str) -> str:
-    """Write a link that saves a file whose content it holds."""
-    said = "Download"
-    style = "color:var(--jp-content-link-color,inherit);text-decoration:underline"
-    return (
-        f'<div class="{_PLAIN}" role="status" style="{_FONT}"><a href="{display.escape(address)}" style="{style}" '
-        f'download="{display.escape(name)}">{said} {safe(name)}</a></div>'
-    )
-
-
 def notice(kind: Kind, words: str) -> str:
     """Write something that stands out: what it is stands before it, so that colour is not needed.
 

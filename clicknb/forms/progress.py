@@ -1,22 +1,15 @@
-"""A campaign under way: how far it is, how fast, what became of it, and files of that. Knows no widgets."""
+"""A campaign under way: how far it is, how fast, and what became of it. Knows no widgets."""
 
 from __future__ import annotations
 
-import base64
-import os
-import re
-import tempfile
 import time
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pandas as pd
 
-from clicknb import display, export
+from clicknb import display
 from clicknb.account import Account
-from clicknb.campaign import track
 from clicknb.campaign.campaign import Campaign
 from clicknb.campaign.plan import Plan
 from clicknb.errors import CampaignStopped
@@ -29,8 +22,6 @@ PAUSED = "paused by the user"
 
 _OPEN = ("planned", "sending")
 _SPAN = 10.0  # seconds over which the rate is measured
-_FIRST_PAUSE, _LONGEST_PAUSE, _LONGEST_TRACK = 2.0, 30.0, 30 * 60.0
-_LARGEST_LINK = 8_000_000  # bytes that a page is given in a link
 _MINUTE, _HOUR = 60, 3600
 
 
@@ -143,88 +134,3 @@ def _duration(seconds: float) -> str:
     if seconds < 2 * _MINUTE:
         return f"{seconds:.0f} s"
     return f"{seconds / _MINUTE:.0f} min" if seconds < 2 * _HOUR else f"{seconds / _HOUR:.0f} h"
-
-
-Look = Callable[[Account, Campaign, Task, Callable[[Result], None]], Result]
-"""Asks the gateway about a campaign again and again, and shows what it found meanwhile."""
-
-
-def follow(account: Account, campaign: Campaign, task: Task, show: Callable[[Result], None]) -> Result:
-    """Ask until every accepted message is final, less and less often, at most until somebody has seen enough."""
-    service, pause = account._service, _FIRST_PAUSE
-    end = service.clock.monotonic() + _LONGEST_TRACK
-    while (left := track.refresh(service, campaign._id)) and not task.cancelled and service.clock.monotonic() < end:
-        total = campaign.counts.get("accepted", 0)
-        show(Result.of(campaign))
-        task.progress(total - left, total, f"{total - left:,} of {total:,} accepted messages are final.")
-        service.clock.sleep(pause, task.stop)
-        pause = min(pause * 1.5, _LONGEST_PAUSE)
-    return Result.of(campaign)
-
-
-def settle(account: Account, campaign: Campaign, task: Task, show: Callable[[Result], None]) -> Result:
-    """Ask about what is in doubt until it is settled, or until somebody has seen enough."""
-    service, pause = account._service, _LONGEST_PAUSE
-    for look in range(_LOOKS):
-        left = track.reconcile(service, campaign._id)
-        if not left or task.cancelled or look == _LOOKS - 1:
-            break
-        show(Result.of(campaign))
-        task.progress(0, 1, f"{left:,} messages are still in doubt. The gateway is asked again in {pause:.0f} s.")
-        service.clock.sleep(pause, task.stop)
-    return Result.of(campaign)
-
-
-_LOOKS = 8  # what the gateway denies three times over two minutes is settled
-
-
-# files of it
-
-
-@dataclass(frozen=True, slots=True)
-class Saved:
-    """A file that was written, and a link that holds all of it where the reader has no other way to it."""
-
-    path: Path
-    link: str = ""
-
-
-def save(campaign: Campaign, ending: str, *, folder: Path | None = None) -> Saved:
-    """Write what became of every recipient as a file of its own, ``.csv`` or ``.xlsx``.
-
-    In a notebook it goes into the notebook's folder. As a page of Voilà, whose reader cannot come to that folder, it
-    goes into a link: never in a notebook, which would be saved with everybody's numbers in it.
-
-    Raises
-    ------
-    InvalidInput
-        It cannot be written.
-    """
-    write: Callable[[pd.DataFrame, Path], None] = export.to_excel if ending == ".xlsx" else export.to_csv
-    outcomes = campaign.outcomes
-    stem = re.sub(r"[^\w.-]+", "-", campaign.name).strip("-.")[:60] or "campaign"
-    if not on_a_page():
-        place = _free(folder or Path.cwd(), f"{stem}-outcomes", ending)
-        write(outcomes, place)
-        return Saved(place)
-    with tempfile.TemporaryDirectory() as directory:
-        place = Path(directory) / f"{stem}-outcomes{ending}"
-        write(outcomes, place)
-        content = place.read_bytes()
-    if len(content) > _LARGEST_LINK:
-        kept = _free(folder or Path.cwd(), f"{stem}-outcomes", ending)
-        kept.write_bytes(content)
-        return Saved(kept)
-    kind = "text/csv" if ending == ".csv" else "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-    return Saved(Path(place.name), f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}")
-
-
-def on_a_page() -> bool:
-    """Tell whether this runs as a page of Voilà."""
-    return os.environ.get("SERVER_SOFTWARE", "").startswith("voila")
-
-
-def _free(folder: Path, stem: str, ending: str) -> Path:
-    """Name a file that is not there yet."""
-    names = [f"{stem}{ending}", *(f"{stem}-{number}{ending}" for number in range(2, 1000))]
-    return next(folder / name for name in names if not (folder / name).exists())

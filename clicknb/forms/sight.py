@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from threading import Event, Lock
+from threading import Lock
 
 import pandas as pd
 
@@ -12,10 +11,6 @@ from clicknb import display
 from clicknb.account import Account
 from clicknb.analysis import figures
 from clicknb.analysis import summary as summaries
-from clicknb.campaign import track
-from clicknb.campaign.campaign import Campaign
-from clicknb.clock import seconds
-from clicknb.errors import TransportError
 from clicknb.forms import code
 from clicknb.forms.download import file_name
 
@@ -215,52 +210,6 @@ def see(account: Account, name: str, by: str, before: Sight | None = None) -> Si
 def _drawn(outcomes: pd.DataFrame, by: str, name: str) -> bytes:
     with _drawing:
         return figures.png(figures.plot(outcomes, by=by, title=name, stacked=True))
-
-
-def watch(campaign: Campaign, stop: Event, seen: Callable[[str], None]) -> int:
-    """Ask again and again, less and less often, until every accepted message is final, but for two hours at most.
-
-    A gateway that cannot be reached is asked again later.
-
-    Parameters
-    ----------
-    seen
-        Called after each look, with what went wrong; empty if nothing did.
-
-    Returns
-    -------
-    int
-        How many accepted messages are not final.
-
-    Raises
-    ------
-    AccountError
-        The gateway refuses the account.
-    """
-    service, left = campaign._service, 1
-
-    def look() -> int:
-        nonlocal left
-        trouble = ""
-        try:
-            left = track.refresh(service, campaign._id)
-        except TransportError as error:
-            trouble, left = str(error), max(left, 1)
-        seen(trouble)
-        return left
-
-    return track.until(service, look, seconds(LONGEST_WATCH), stop=stop)
-
-
-def reconcile(campaign: Campaign, stop: Event, seen: Callable[[], None]) -> int:
-    """Ask about what is in doubt, for at most three minutes or until somebody stops it; see ``Campaign.reconcile``."""
-
-    def look() -> int:
-        left = track.reconcile(campaign._service, campaign._id)
-        seen()
-        return left
-
-    return track.until(campaign._service, look, 180.0, first=30.0, stop=stop)
 
 
 def written(account: Account, sight: Sight | None) -> str:

@@ -26,7 +26,8 @@ test: lint ## lint, then run the unit tests, the doctests and the notebooks
 
 soak: $(VENV)/ready ## run the long forms of the tests that attack the promise (an hour or more)
 	CLICKNB_SOAK=1 $(BIN)/python -m pytest tests/test_crash.py tests/test_failure_points.py tests/test_bad_network.py \
-		tests/test_promise.py tests/test_planning.py tests/test_text.py
+		tests/test_promise.py tests/test_planning.py tests/test_text.py tests/test_copies.py tests/test_after_copies.py \
+		tests/test_copied_lists.py tests/test_borrowed_ids.py tests/test_answers_of_others.py tests/test_sent_back.py
 
 lab: $(VENV)/ready ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab --notebook-dir=notebooks

@@ -237,28 +237,6 @@ def test_a_text_that_is_edited_after_the_copy_is_not_recorded_for_the_one_that_l
                 sms.plan(frame, **given).send(progress=False)
         with account(server, ledger) as sms:
             assert_texts_are_those_that_left(sms, server.gateway)
-            sms.campaign(NAME).reconcile(timeout=0)
-            assert_texts_are_those_that_left(sms, server.gateway)
-
-
-@ways(1, seed="variants")
-def test_variants_are_those_that_people_have_had(copy, put_back, ledger, aside):
-    """Who was added in which run decides who gets which variant, and the copy knows nothing of the runs."""
-    given = {"to": "to", "name": NAME, "variants": {"A": "Book now", "B": "Your place is waiting"}, "seed": 1}
-    with serve(Watched()) as server:
-        with account(server, ledger) as sms:
-            sms.plan(people(7), **given).send(progress=False)
-            copy(sms, aside)
-            for part in (12, 19, 30):
-                sms.plan(people(part), **given).send(progress=False)
-        put_back(aside, ledger)
-        with account(server, ledger) as sms:
-            with suppress(CampaignStopped):
-                sms.plan(people(30), **given).send(progress=False)
-            assert max(Counter(message.to for message in server.gateway.messages).values()) == 1
-            assert_texts_are_those_that_left(sms, server.gateway)
-            sms.campaign(NAME).reconcile(timeout=0)
-            assert_texts_are_those_that_left(sms, server.gateway)
 
 
 # --- single messages -------------------------------------------------------------------------------------------------
@@ -320,24 +298,6 @@ def test_a_message_that_was_sent_again_on_purpose_after_the_copy(copy, put_back,
             assert len(server.gateway.messages) == 2
             sms.send("447700900001", "one", again=True)
             assert not testing.check(sms, server.gateway.messages).lost
-
-
-@ways(1, seed="absent single")
-def test_a_message_that_was_absent_and_sent_once_more_after_the_copy(copy, put_back, ledger, aside):
-    """It is another row then, of which the copy knows nothing either."""
-    with serve(Refusing("reset", (1,))) as server:
-        server.gateway.refuses = True
-        with account(server, ledger) as sms:
-            sms.send("447700900999", "before")
-            sms.campaign(SINGLES).reconcile(DENIED_LONG_ENOUGH)
-            copy(sms, aside)
-            assert sms.send("447700900001", "one")["state"].tolist() == ["unknown"]
-            sms.campaign(SINGLES).reconcile(DENIED_LONG_ENOUGH)
-            assert sms.send("447700900001", "one")["state"].tolist() == ["accepted"]
-        put_back(aside, ledger)
-        with account(server, ledger) as sms:
-            sms.send("447700900001", "one")
-            assert_nobody_twice(server.gateway)
 
 
 @ways(1, seed="test")

@@ -20,12 +20,10 @@ from tests.attack import (
     DENIED_LONG_ENOUGH,
     NAME,
     Recorder,
-    assert_nobody_twice,
     connected,
     run_cell,
-    run_until_nothing_is_planned,
 )
-from tests.lying import COUNT, OTHERS, Liar, assert_every_id_is_its_own, assert_no_id_twice, out_of_step
+from tests.lying import COUNT, OTHERS, Liar, assert_every_id_is_its_own, assert_no_id_twice
 
 # --- statuses and charges --------------------------------------------------------------------------------------------
 
@@ -269,22 +267,3 @@ class Unlucky(Recorder):
         if random.Random(request["body"][:15]).random() < 0.5:
             return Response(0, b"", {}, "reset")
         return replace(super().handle(path, now, **request), fault="lost")
-
-
-@pytest.mark.parametrize("how", ["the one before", "both", "a copy later", "a copy when asked again"])
-@pytest.mark.parametrize("connections", [1, 4])
-def test_messages_in_doubt_are_not_settled_by_replies_that_are_out_of_step(how, connections, tmp_path):
-    """The answer to a question about a client message id does not say which one was asked about."""
-    gateway = Unlucky()
-    with (
-        out_of_step(gateway, how, "querymsg") as server,
-        connected(server.url, tmp_path / "l.sqlite", concurrency=connections) as sms,
-    ):
-        campaign = run_until_nothing_is_planned(sms, 24)
-        assert campaign.counts == {"unknown": 24}
-        gateway.weather = False
-        campaign.reconcile(DENIED_LONG_ENOUGH)
-        assert not testing.check(sms, gateway.messages).lost
-        assert_every_id_is_its_own(sms, gateway)
-        campaign.resume(resend=["absent"], progress=False)
-        assert_nobody_twice(gateway)

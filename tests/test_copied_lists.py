@@ -118,22 +118,6 @@ def test_lists_that_would_be_made_up_in_another_way_after_the_copy(change, copy,
             assert_sent_once(sms, server.gateway)
 
 
-@ways(1, seed="each first")
-def test_a_campaign_that_went_over_to_lists_after_the_copy(copy, put_back, ledger, aside):
-    """The copy says that each message is a request of its own, and has never been told otherwise."""
-    with serve(Watched()) as server:
-        with account(server, ledger, concurrency=2) as sms:
-            server.gateway.after(8, lambda: sms.campaign(NAME).pause())
-            run_list(sms, people(COUNT), mode="each")
-            copy(sms, aside)
-            run_list(sms, people(COUNT), mode="list")
-        put_back(aside, ledger)
-        with account(server, ledger) as sms:
-            with suppress(CampaignStopped):
-                sms.campaign(NAME).resume(progress=False)
-            assert_sent_once(sms, server.gateway)
-
-
 @ways(1, seed="lists throttled")
 @pytest.mark.parametrize("times", [(1,), (2,), (0, 2), (0, 1, 3)], ids=str)
 def test_lists_that_were_throttled_at_first_are_not_sent_again(times, copy, put_back, ledger, aside):

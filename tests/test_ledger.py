@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
+import queue
 import random
+import re
+import shutil
 import signal
 import socket
 import sqlite3
@@ -12,7 +16,9 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
@@ -22,7 +28,7 @@ import pandas as pd
 import pytest
 
 import clicknb as cn
-from clicknb.campaign import lock, schema, store, upkeep
+from clicknb.campaign import examination, lock, schema, statements, store, upkeep
 from clicknb.campaign.ledger import Ledger
 from clicknb.clock import START, SteppedClock
 from clicknb.errors import CampaignError, ClicknbError, InvalidInput, LedgerError
@@ -338,29 +344,212 @@ import os, sys
 from pathlib import Path
 import clicknb as cn
 from clicknb.campaign.ledger import Ledger
-from clicknb.clock import START
+from clicknb.clock import SteppedClock
 from clicknb.errors import LedgerError
+from clicknb.opening import in_process
+from clicknb.sandbox import Gateway
 import sqlalchemy.dialects.sqlite.pysqlite
+with cn.sandbox() as sms:  # all that is needed is imported while it may be read
+    sms.send("447700900123", "Hello")
+    sms.campaign("single messages").reconcile().resume(progress=False).summary()
+path = Path(sys.argv[1])
 if os.geteuid() == 0:
     os.setuid(65534)
 try:
-    Ledger(Path(sys.argv[1]))
+    with in_process(Gateway(), Ledger(path, owner="sandbox"), SteppedClock()) as sms:
+        campaign = sms.campaign("x")
+        print(len(campaign.sends), int(campaign.summary()["rows"].iloc[0]), campaign.counts)
+        for change in (campaign.resume, campaign.reconcile, lambda: sms.send("447700900123", "Hello")):
+            try:
+                change()
+            except LedgerError as error:
+                print(error)
+        print(len(sms._box.messages), "sent")
 except LedgerError as error:
     print(error)
 """
 
 
-@pytest.mark.parametrize("what", ["file", "folder"])
-def test_a_file_or_a_folder_that_may_only_be_read_is_refused_in_words(what):
+def shown_without_privileges(source, what, *, log=False):
+    """Look at a copy of a ledger, of which the file or the folder may only be read, as somebody who is not root."""
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
-        Ledger(directory / "l.sqlite").close()
-        (directory / "l.sqlite").chmod(0o666 if what == "folder" else 0o444)
+        for path in source.parent.glob(f"{source.name}{'*' if log else ''}"):
+            if not path.name.endswith("-shm"):
+                shutil.copy(path, directory / path.name)
+        for path in directory.iterdir():
+            path.chmod(0o666 if what == "folder" else 0o444)
         directory.chmod(0o555 if what == "folder" else 0o777)
-        command = [sys.executable, "-c", UNPRIVILEGED, str(directory / "l.sqlite")]
-        shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        command = [sys.executable, "-c", UNPRIVILEGED, str(directory / source.name)]
+        run = subprocess.run(command, capture_output=True, text=True, check=True)
         directory.chmod(0o700)
-    assert "could not be" in shown or "cannot be opened" in shown
+        return run.stdout
+
+
+@pytest.mark.parametrize("what", ["file", "folder"])
+def test_a_ledger_that_may_only_be_read_is_looked_at_and_sends_nothing(what, tmp_path):
+    frames, *refused, sent = shown_without_privileges(half_sent(tmp_path), what).splitlines()
+    assert frames == "40 40 {'accepted': 20, 'planned': 20}"
+    assert len(refused) == 3
+    assert all("othing was sent" in error and "writable" in error for error in refused)
+    assert sent == "0 sent"
+
+
+def test_newest_messages_that_cannot_be_read_there_are_said_to_be_missing(tmp_path):
+    path = half_sent(tmp_path)
+    with closing(Ledger(path)) as ledger:
+        ledger.stop(ledger.campaign_id("x"), "newer")
+        shown = shown_without_privileges(path, "folder", log=True)
+    assert "ledger.sqlite-wal" in shown
+    assert "send nothing from it" in shown
+
+
+def test_a_ledger_that_is_only_looked_at_notices_that_another_program_writes(tmp_path, monkeypatch):
+    folder = tmp_path / "a folder with #signs? at 100%"
+    folder.mkdir()
+    path = half_sent(folder).rename(folder / "my ledger.sqlite")
+    monkeypatch.setattr(store, "_writable", lambda _: False)
+    with closing(Ledger(path)) as ledger, closing(sqlite3.connect(path)) as other:
+        assert ledger.counts()[0]["rows"] == 20
+        with other:
+            other.execute("UPDATE campaigns SET stopped = 'elsewhere'")
+        with pytest.raises(LedgerError, match=r"Another program writes.*Open it again"):
+            ledger.counts()
+        with closing(Ledger(path)) as again:
+            assert again.counts()[0]["stopped"] == "elsewhere"
+
+
+def test_an_older_ledger_that_may_only_be_read_is_refused_and_left_alone(tmp_path, monkeypatch):
+    path = tmp_path / "l.sqlite"
+    monkeypatch.setattr(store, "_writable", lambda _: False)
+    with closing(sqlite3.connect(path)) as old:
+        old.executescript(OLDEST)
+    content = path.read_bytes()
+    with pytest.raises(LedgerError, match=r"older clicknb.*look at a copy"):
+        Ledger(path)
+    assert path.read_bytes() == content
+    assert [one.name for one in tmp_path.iterdir()] == ["l.sqlite"]
+
+
+@pytest.mark.parametrize("change", ["DROP TABLE prices", "ALTER TABLE rows DROP COLUMN zone"])
+def test_a_ledger_without_all_of_its_tables_is_not_opened(change, tmp_path):
+    path = half_sent(tmp_path)
+    with closing(sqlite3.connect(path)) as other:
+        other.execute(change)
+    with pytest.raises(LedgerError, match="damaged"):
+        Ledger(path)
+
+
+# a file that is too large to be looked over at its opening
+
+
+@pytest.fixture
+def large(monkeypatch):
+    """Take every file for a large one."""
+    monkeypatch.setattr(examination, "AT_ONCE", 0)
+
+
+@pytest.fixture
+def held(large, monkeypatch):
+    """Hold the look over the whole file until it is told what it finds."""
+    told = queue.Queue()
+
+    def hold(connection, found):
+        connection.close()
+        found.set_result(told.get(timeout=60))
+
+    monkeypatch.setattr(examination, "_examine", hold)
+    yield told
+    told.put(True)  # so that closing does not wait for it
+
+
+def test_a_large_ledger_is_read_while_it_is_looked_over_and_not_written_before(tmp_path, held, caplog):
+    path = half_sent(tmp_path)
+    with cn.sandbox() as sms, ThreadPoolExecutor() as pool:
+        ledger = Ledger(path)
+        sms._service = replace(sms._service, ledger=ledger)
+        campaign = sms.campaign("x")
+        resumed = pool.submit(campaign.resume, progress=False)
+        while "Waiting until" not in caplog.text and not resumed.done():
+            time.sleep(0.01)
+        assert campaign.counts == {"accepted": 20, "planned": 20}
+        assert not resumed.done()
+        assert len(sms._box.messages) == 0
+        held.put(True)
+        assert resumed.result().counts == {"accepted": 40}
+        ledger.close()
+
+
+def test_a_large_ledger_that_turns_out_to_be_damaged_sends_nothing_and_is_read_no_further(tmp_path, held):
+    path = half_sent(tmp_path)
+    with cn.sandbox() as sms:
+        ledger = Ledger(path)
+        sms._service = replace(sms._service, ledger=ledger)
+        campaign = sms.campaign("x")
+        held.put(False)
+        for attempt in (campaign.resume, lambda: sms.send("447700900123", "Hello"), lambda: campaign.sends):
+            with pytest.raises(LedgerError, match="damaged"):
+                attempt()
+        with pytest.raises(LedgerError, match="damaged"):
+            sms.backup(tmp_path / "copy.sqlite")
+        assert len(sms._box.messages) == 0
+        ledger.close()
+
+
+def test_a_byte_flipped_or_lost_anywhere_in_a_large_ledger_sends_nothing_wrong(tmp_path, large):
+    original = half_sent(tmp_path).read_bytes()
+    planned = [(to, "Hi Ann") for to in PEOPLE["to"][20:]]
+    refused = 0
+    for seed in range(80):
+        directory = tmp_path / str(seed)
+        directory.mkdir()
+        damage(original, directory / "ledger.sqlite", seed)
+        with cn.sandbox() as sms:
+            try:
+                with closing(Ledger(directory / "ledger.sqlite")) as ledger:
+                    sms._service = replace(sms._service, ledger=ledger)
+                    sms.campaign("x").resume(progress=False)
+                expected = planned
+            except ClicknbError:
+                expected = []
+            assert [(message.to, message.text) for message in sms._box.messages] == expected, seed
+        refused += not expected
+    assert 16 < refused < 72
+
+
+ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+
+LOOKER = f"""
+import sys
+from pathlib import Path
+from clicknb.campaign import examination
+from clicknb.campaign.ledger import Ledger
+examination.AT_ONCE, examination.CHECK = 0, "{ENDLESS}"
+ledger = Ledger(Path(sys.argv[1]))
+print(ledger.counts()[0]["rows"])
+"""
+
+
+def test_looking_over_a_large_ledger_keeps_no_program_alive_and_no_file_open(tmp_path, large, monkeypatch):
+    path = half_sent(tmp_path)
+    command = [sys.executable, "-c", LOOKER, str(path)]
+    assert subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout == "20\n"
+    monkeypatch.setattr(examination, "CHECK", ENDLESS)
+    before = threading.active_count()
+    Ledger(path).close()
+    Ledger(path)  # and nobody closes it
+    gc.collect()
+    assert threading.active_count() == before
+
+
+def test_a_forked_program_looks_a_large_ledger_over_itself(tmp_path, large, monkeypatch):
+    path = half_sent(tmp_path)
+    with monkeypatch.context() as parent:
+        parent.setattr(examination, "_examine", lambda connection, _: connection.close())  # as a thread that was left
+        ledger = Ledger(path)
+    monkeypatch.setattr(os, "getpid", lambda: 1)
+    ledger.stop(ledger.campaign_id("x"), "")
+    ledger.close()
 
 
 @pytest.mark.parametrize("content", [b"not a database " * 1000, b"SQLite format 3\0" + b"\xff" * 5000, b"x", b""])
@@ -572,6 +761,11 @@ def test_a_newer_ledger_is_refused(tmp_path):
         other.execute("PRAGMA user_version = 99")
     with pytest.raises(LedgerError, match=r"newer clicknb.*Upgrade"):
         Ledger(path)
+
+
+def test_what_is_written_for_every_message_has_plain_placeholders():
+    for statement in (statements.RECORD, statements.OPEN, statements.RECOVER, statements.STOPPED, statements.SETTLE):
+        assert re.findall(r"\?\d|[:@$]\w", statement) == []  # which the driver of Python before 3.12.4 warns of
 
 
 # upkeep

@@ -83,13 +83,15 @@ class Origin:
     ----------
     copied : bool
         Whether the file was put back, or taken here, from a copy.
+    newest_row : int
+        The last row that it held when it was opened.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._cleared: set[int] = set()
         self._last: Intent | None = None
-        self._newest_row = 0
+        self.newest_row = 0
         self.copied = False
         if store.path is not None:
             self._compare(store.path)
@@ -99,7 +101,7 @@ class Origin:
         """Compare the ledger with its witness."""
         kept = read(path)
         with self._store._reading() as connection:
-            self._newest_row = connection.execute(sa.select(sa.func.max(rows.c.id))).scalar() or 0
+            self.newest_row = connection.execute(sa.select(sa.func.max(rows.c.id))).scalar() or 0
             now = self._witness(connection, path)
             copied_at = connection.execute(sa.select(identity.c.copied_at)).scalar_one()
         if not now.runs and kept is not None:  # it was deleted, or its log was: what was in it has left all the same
@@ -145,10 +147,6 @@ class Origin:
             if ids and connection.execute(sa.select(identity.c.found_at)).scalar_one() is not None:
                 connection.execute(asked, [{"row": row} for row in ids])
 
-    def held(self, message: Message) -> bool:
-        """Whether a message was in the ledger when it was opened."""
-        return message.row_id <= self._newest_row
-
     def unproven(self, messages: Iterable[Message]) -> list[Message]:
         """Choose the messages that may have left without the ledger's knowledge."""
         if self._last is not None and not self._holds(self._last):  # a copy was put into the open file
@@ -162,7 +160,7 @@ class Origin:
         last = sa.select(sa.func.max(attempts.c.submitted_at)).scalar_subquery()
         with self._store._writing() as connection:
             if self.copied:
-                found = {"copied_at": None, "found_at": micro(now), "known_until": last, "newest_row": self._newest_row}
+                found = {"copied_at": None, "found_at": micro(now), "known_until": last, "newest_row": self.newest_row}
                 connection.execute(sa.update(identity).values(found))
                 self.count(connection)
                 self.copied = False

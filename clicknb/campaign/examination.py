@@ -8,12 +8,16 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import closing
+from contextlib import closing, suppress
 
 logger = logging.getLogger(__name__)
 
 AT_ONCE = 8_000_000
 """Bytes that are looked over in about a tenth of a second; of a larger one a thread does it, at 100 MB a second."""
+
+CHECK = "PRAGMA integrity_check(1)"
+
+_AGAIN = 0.02  # seconds
 
 
 class Examination:
@@ -60,14 +64,15 @@ class Examination:
 
     def stop(self) -> None:
         """Look no further."""
-        if self._thread.is_alive() and self._thread is not threading.current_thread():
-            self._connection.interrupt()
-            self._thread.join()
+        while self._thread.is_alive() and self._thread is not threading.current_thread():
+            with suppress(sqlite3.ProgrammingError):  # it has just come to its end
+                self._connection.interrupt()  # is lost where it has not begun yet
+            self._thread.join(_AGAIN)
 
 
 def _examine(connection: sqlite3.Connection, found: Future[bool]) -> None:
     try:
         with closing(connection):
-            found.set_result(connection.execute("PRAGMA integrity_check(1)").fetchone() == ("ok",))
+            found.set_result(connection.execute(CHECK).fetchone() == ("ok",))
     except sqlite3.Error as error:
         found.set_exception(error)

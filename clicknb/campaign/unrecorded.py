@@ -7,6 +7,7 @@ what the gateway knows was sent, what it denies was not.
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
@@ -20,7 +21,7 @@ from clicknb.campaign.units import micro
 from clicknb.errors import ClicknbError, LedgerWarning
 from clicknb.gateway.wire import MessageStatus
 
-TURNS = 5
+TURNS = 3
 """How many turns of a row are asked about, at most, once a message has been found that left."""
 
 SAMPLE = 20
@@ -47,8 +48,8 @@ class Inquiry:
         Whether messages may share a request. Where they do, nobody can tell which ones a request held, so all that may
         have been in one are in doubt.
     certain
-        Whether what a message says is certain of those too that the ledger did not hold when it was opened. Where it
-        is not, somebody may have had another text, so they are in doubt.
+        Whether what a message says is certain of those too that the ledger did not hold when it was opened, or found
+        to be a copy. Where it is not, somebody may have had another text, so they are in doubt.
     seen
         Called with the number of answers that have come since the last call, for a progress display.
     """
@@ -67,6 +68,7 @@ class Inquiry:
         self._campaign_id = campaign_id
         self._lists = lists
         self._certain = certain
+        self._certain_until = math.inf  # the last row whose text is certain
         self._seen = seen
         self._known: dict[int, tuple[int, str, MessageStatus]] = {}  # by row: its turn, the id of that, the answer
         self._unanswered: set[int] = set()
@@ -91,7 +93,8 @@ class Inquiry:
         copy, last = self._origin.adopt(now), self._origin.last_sent(self._campaign_id)
         gone = self._record(self._doubt(one, FORGOTTEN) for one in self._forgotten(suspects, copy, now))
         suspects = _without(suspects, gone)
-        self._certain = self._certain or last is None
+        if not self._certain and last is not None:
+            self._certain_until = self._origin.newest_row if copy is None else copy.newest_row
         found_lately = copy is not None and now - copy.found_at <= REMEMBERED
         try:
             if last is not None or found_lately or self._knows_any(_sample(suspects)):
@@ -148,7 +151,7 @@ class Inquiry:
         for message in suspects:
             if message.row_id in self._known:
                 turn, name, status = self._known[message.row_id]
-                if self._certain or self._origin.held(message):
+                if message.row_id <= self._certain_until:
                     yield self._accepted(message, turn, name, status.apimsgid)
                 else:
                     yield self._doubt(message, ANOTHER_TEXT, name, turn)

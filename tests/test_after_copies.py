@@ -42,7 +42,6 @@ from tests.copying import (
 
 pytestmark = pytest.mark.filterwarnings("ignore::clicknb.errors.LedgerWarning")
 
-SINGLES = "single messages"
 GIVEN = {"to": "to", "text": "Hi", "name": NAME}
 
 

@@ -7,6 +7,9 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 PIP_INSTALL := $(BIN)/python -m pip install -qq --no-deps --disable-pip-version-check
 UV_COMPILE := $(BIN)/uv pip compile pyproject.toml -q --system-certs --generate-hashes --no-header $(UPGRADE)
 
+# The cells of a notebook share a kernel, so a file stays on one worker; tests/conftest.py puts the longest files first.
+ON_ALL_CORES := -n auto --dist loadfile --no-loadscope-reorder
+
 # Caches and settings of our own, so that nothing on this machine changes a result.
 export MPLCONFIGDIR := $(CURDIR)/$(VENV)/cache/matplotlib
 export IPYTHONDIR := $(CURDIR)/$(VENV)/cache/ipython
@@ -21,8 +24,8 @@ help: ## say what can be made
 demo: $(VENV)/ready ## run a campaign of 1,200 people through the sandbox
 	@$(BIN)/clicknb demo
 
-test: lint ## lint, then run the unit tests, the doctests and the notebooks
-	$(BIN)/python -m pytest
+test: lint ## lint, then run the unit tests, the doctests and the notebooks on all cores
+	$(BIN)/python -m pytest $(ON_ALL_CORES)
 
 soak: $(VENV)/ready ## run the long forms of the tests that attack the promise (an hour or more)
 	CLICKNB_SOAK=1 $(BIN)/python -m pytest tests/test_crash.py tests/test_failure_points.py tests/test_bad_network.py \

@@ -23,6 +23,28 @@ settings.register_profile("clicknb", deadline=None, derandomize="CI" in os.envir
 settings.load_profile("clicknb")
 
 
+LONGEST_FIRST = (
+    "test_notebooks.py",
+    "test_forms_browser.py",
+    "test_campaign_form.py",
+    "test_monitor.py",
+    "test_forms.py",
+    "test_campaign_browser.py",
+    "test_cli.py",
+    "test_gate.py",
+    "test_ledger.py",
+    "test_bad_network.py",
+    "test_promise.py",
+    "test_planning.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest, so that several workers end at about the same time."""
+    places = {name: place for place, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))
+
+
 def _refuse_the_network(event: str, arguments: tuple[Any, ...]) -> None:
     if event in {"socket.connect", "socket.sendto"}:
         address = arguments[1]

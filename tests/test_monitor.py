@@ -157,6 +157,19 @@ def test_a_picture_is_drawn_again_only_if_something_has_changed(sms, monkeypatch
     assert bytes(picture.value) != first
 
 
+def test_a_look_that_finds_nothing_new_shows_what_was_seen_before(sms):
+    send(sms, [TOMORROW])
+    form = monitor(sms)
+    form.ask.click()
+    seen, tables = form.sight, form._tables.value
+    form._tables.value = "as it was"
+    form.ask.click()
+    assert form.sight is seen
+    assert form._tables.value == "as it was"
+    form.by.value = "parts"
+    assert form._tables.value not in {tables, "as it was"}
+
+
 def test_numbers_and_texts_are_nowhere(sms):
     send(sms, [ANN, LOST, NO_ROUTE], f"call {ANN}", text="A private text")
     form = monitor(sms)

@@ -22,6 +22,7 @@ import sqlalchemy as sa
 from clicknb.campaign.schema import Intent, Message, attempts, campaigns, identity, rows
 from clicknb.campaign.store import Store
 from clicknb.campaign.units import micro, moment
+from clicknb.errors import LedgerError
 
 REMEMBERED = timedelta(days=6)
 """How long the gateway remembers a client message id."""
@@ -55,11 +56,21 @@ def write(ledger: Path, witness: Witness) -> None:
     """Keep the witness of a ledger, on the disk before anything is sent that it counts."""
     place = _place(ledger)
     draft = place.with_name(f".{place.name}-{os.getpid()}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as file:
-        json.dump(witness._asdict(), file)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(place)
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as file:
+            json.dump(witness._asdict(), file)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(place)
+    except OSError as error:
+        reason = error.strerror
+    else:
+        return
+    message = (
+        f"{place}, which tells the ledger from its copies, cannot be written: {reason}. Nothing more is sent without "
+        "it; what was sent is in the ledger. Free some space and make its folder writable, then try again."
+    )
+    raise LedgerError(message)
 
 
 def _place(ledger: Path) -> Path:
@@ -104,7 +115,8 @@ class Origin:
             self.newest_row = connection.execute(sa.select(sa.func.max(rows.c.id))).scalar() or 0
             now = self._witness(connection, path)
             copied_at = connection.execute(sa.select(identity.c.copied_at)).scalar_one()
-        if not now.runs and kept is not None:  # it was deleted, or its log was: what was in it has left all the same
+        if not now.runs and kept is not None and not self._store.fixed:
+            # it was deleted, or its log was: what was in it has left all the same
             with self._store._writing() as connection:
                 connection.execute(sa.update(identity).values(id=kept.ledger))
             self.copied = True

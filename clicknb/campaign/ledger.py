@@ -310,7 +310,7 @@ class Ledger(Attempts):
 
 def _says(row: Mapping[str, Any], occurrence: int) -> str:
     """Write which message to a number this is, the same in each copy of the ledger: by what it says and how often."""
-    says = hashlib.sha256(repr((row["text"], row["sender"])).encode()).hexdigest()[:8]
+    says = hashlib.sha256(repr((row["text"], row["sender"])).encode()).hexdigest()[:10]
     return f"{says}.{occurrence}"
 
 

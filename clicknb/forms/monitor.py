@@ -58,6 +58,7 @@ class Monitor(Form):
     def __init__(self, account: Account, name: str | None = None, *, background: bool = True) -> None:
         self.account: Account = account
         self.sight: Sight | None = None
+        self._drawn: Sight | None = None
         self.balance: float | None = None
         self._listing = False
         self._watching = False
@@ -303,17 +304,20 @@ class Monitor(Form):
         self._allow(seen)
         if seen is None:
             return
-        title = f"Campaign {seen.name}"
-        self._facts.value = display.panel(title, seen.facts()) + pieces.line(seen.note())
         left = "not asked yet" if self.balance is None else display.credits(self.balance)
         self._balance.value = pieces.line(f"Balance of the account: {left}.")
         self._show_question(seen)
-        if self.figure.value != seen.picture:
-            self.figure.value = seen.picture
-        self._tables.value = _tables(seen)
+        if seen is not self._drawn:  # most looks of a watch find nothing new
+            self._draw(seen)
         if self._watching:
             final, said = seen.accepted - seen.open, f"Watching: {seen.open:,} not final yet."
             self._show_progress(final, seen.accepted, self._trouble or said)
+
+    def _draw(self, seen: Sight) -> None:
+        self._facts.value = display.panel(f"Campaign {seen.name}", seen.facts()) + pieces.line(seen.note())
+        self.figure.value = seen.picture
+        self._tables.value = _tables(seen)
+        self._drawn = seen
 
     def _allow(self, seen: Sight | None) -> None:
         """Let be clicked what makes sense now; also during a watch, which gives way."""

@@ -190,23 +190,25 @@ def see(account: Account, name: str, by: str, before: Sight | None = None) -> Si
     by
         One of the values of ``BY``.
     before
-        What was seen last: if nothing has changed since, its picture is kept.
+        What was seen last: returned as it is if nothing has changed since.
     """
     campaign = account.campaign(name)
-    outcomes = campaign.outcomes
+    outcomes, stopped = campaign.outcomes, campaign.stopped
+    same = before is not None and (before.name, before.by, before.stopped) == (name, by, stopped)
+    if before is not None and same and before.outcomes.equals(outcomes):
+        return before
     counts = {str(word): int(count) for word, count in summaries.outcome(outcomes).value_counts().items() if count}
-    same = before is not None and (before.name, before.by) == (name, by) and before.outcomes.equals(outcomes)
     return Sight(
         name=name,
         by=by,
-        stopped=campaign.stopped,
+        stopped=stopped,
         outcomes=outcomes,
         counts=counts,
         sending=int((outcomes["state"] == "sending").sum()),
         groups=summaries.summary(outcomes, by),
         reasons=campaign.reasons(),
         costs=campaign.residuals(),
-        picture=before.picture if same and before is not None else _drawn(outcomes, by, name),
+        picture=_drawn(outcomes, by, name),
     )
 
 

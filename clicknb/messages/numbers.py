@@ -155,8 +155,10 @@ def typed(text: str, country: str | None = None, unwanted: frozenset[str] = froz
 
     Examples
     --------
-    >>> typed("12120000000").to, normalise("12120000000").problem
-    ('12120000000', 'ends in 00000, as numbers rounded by a spreadsheet do: put a + before it if it is right')
+    >>> normalise("12120000000").problem
+    'ends in 00000, as numbers rounded by a spreadsheet do: put a + before it if it is right'
+    >>> typed("12120000000").problem
+    'not a number of any country'
     """
     return judge(text, check_country(country), unwanted, cell="." in text)
 

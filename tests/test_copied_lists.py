@@ -21,7 +21,7 @@ pytestmark = [
     pytest.mark.usefixtures("short_lists"),
 ]
 
-COUNT = soak(48, 180)
+COUNT = soak(48, 96)
 SIZE = 4
 GIVEN = {"to": "to", "text": "Hi", "name": NAME}
 

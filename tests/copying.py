@@ -31,7 +31,7 @@ from tests.attack import (
     some,
 )
 
-COUNT = soak(30, 120)
+COUNT = soak(30, 60)
 CONNECTIONS = 4
 
 Copy = Callable[[cn.Account, Path], None]

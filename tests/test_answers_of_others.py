@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import re
 from contextlib import suppress
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -254,16 +253,3 @@ def test_one_id_for_everybody_in_doubt_is_nobodys(tmp_path):
             campaign.reconcile(timeout=0)
         assert campaign.counts == {"accepted": 20}
         assert_every_id_is_its_own(sms, server.gateway)
-
-
-class Unlucky(Recorder):
-    """A gateway that loses the replies to some messages, and others before it has them, by their numbers."""
-
-    weather = True
-
-    def handle(self, path: str, now: datetime, **request: Any) -> Response:
-        if not self.weather or not path.endswith("sendmsg"):
-            return super().handle(path, now, **request)
-        if random.Random(request["body"][:15]).random() < 0.5:
-            return Response(0, b"", {}, "reset")
-        return replace(super().handle(path, now, **request), fault="lost")

@@ -21,7 +21,7 @@ pytestmark = [
     pytest.mark.usefixtures("short_lists"),
 ]
 
-COUNT = soak(48, 180)
+COUNT = soak(48, 96)
 SIZE = 4
 GIVEN = {"to": "to", "text": "Hi", "name": NAME}
 
@@ -56,7 +56,7 @@ def assert_sent_once(sms: cn.Account, gateway: Watched) -> None:
     assert not verdict.doubled
 
 
-@ways(3, seed="lists")
+@ways(2, seed="lists")
 @moments(1, seed="lists")
 def test_lists_that_left_after_the_copy_are_not_sent_again(copy, put_back, seed, ledger, aside):
     luck = random.Random(f"{seed} {copy.__name__} {put_back.__name__}")

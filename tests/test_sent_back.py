@@ -28,9 +28,10 @@ from tests.attack import (
     run_until_nothing_is_planned,
     soak,
 )
-from tests.lying import COUNT
 
 # --- accepted, and then sent back ------------------------------------------------------------------------------------
+
+COUNT = soak(24, 200)
 
 
 class Deceiver(Recorder):

@@ -205,7 +205,7 @@ def written(account: Account, sight: Sight | None) -> str:
     if sight is None:
         return code.program(account, [], ["sms.campaigns()"])
     by = {"by": sight.by}
-    in_memory = account._service.ledger.path is None
+    in_memory = account.ledger_path is None
     lines = (
         ["# That is a new sandbox. This one is in memory: leave the line out in its own kernel."] if in_memory else []
     )

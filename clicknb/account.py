@@ -73,6 +73,15 @@ class Account:
         """The raw commands, one method each."""
         return self._service.gateway
 
+    @property
+    def ledger_path(self) -> Path | None:
+        """The file of the ledger; None for one in memory."""
+        return self._service.ledger.path
+
+    def now(self) -> datetime:
+        """Tell the time by this account's clock, in UTC; a sandbox has a clock of its own."""
+        return self._service.clock.now()
+
     # sending
 
     def send(
@@ -340,7 +349,7 @@ class Account:
         [['447700900123', 'replied STOP']]
         """
         given = {"sender": checks.text("sender", sender), "source": checks.text("source", source)}
-        entries = suppression.entries(numbers, self._service.clock.now(), country=country, **given)
+        entries = suppression.entries(numbers, self.now(), country=country, **given)
         return suppression.add(self._service.ledger, entries)
 
     def unsuppress(
@@ -351,7 +360,7 @@ class Account:
         Takes and raises the same as ``suppress``; returns how many numbers were suppressed.
         """
         given = {"sender": checks.text("sender", sender), "source": checks.text("source", source)}
-        entries = suppression.entries(numbers, self._service.clock.now(), country=country, **given)
+        entries = suppression.entries(numbers, self.now(), country=country, **given)
         return suppression.add(self._service.ledger, entries, lifted=True)
 
     # the ledger
@@ -382,7 +391,7 @@ class Account:
         Counts, states and charges stay, unless ``whole`` removes the campaigns altogether; see
         ``clicknb.campaign.upkeep.purge``.
         """
-        now = self._service.clock.now()
+        now = self.now()
         return upkeep.purge(self._service.ledger, now, before=before, campaign=campaign, whole=whole, force=force)
 
     # asking the gateway
@@ -427,14 +436,14 @@ class Account:
     def _ask_statuses(self, ids: Iterable[str], command: str) -> pd.DataFrame:
         wanted = _ids(ids)
         answers = dict(track.read_statuses(self._service, list(wanted), command=command))
-        rows = record.known(self._service.ledger, wanted).join(_described(answers, self._service.clock.now()))
+        rows = record.known(self._service.ledger, wanted).join(_described(answers, self.now()))
         return frames.build(frames.STATUSES, rows, wanted.index)
 
     def charges(self, ids: Iterable[str]) -> pd.DataFrame:
         """Ask what messages cost by ``apimsgid``, now; columns as in ``clicknb.frames.CHARGES``."""
         wanted = _ids(ids)
         answers = dict(track.read_charges(self._service, list(wanted)))
-        rows = record.known(self._service.ledger, wanted).join(_described(answers, self._service.clock.now()))
+        rows = record.known(self._service.ledger, wanted).join(_described(answers, self.now()))
         rows["charge"] = pd.Series(
             {number: float(answer.charge) for number, answer in answers.items()}, dtype="float64"
         )
@@ -495,7 +504,7 @@ class Account:
     def _facts(self) -> list[tuple[str, str]]:
         if self._open is None:
             return [("closed", "open it again with cn.connect() or cn.sandbox()")]
-        ledger = self._service.ledger.path
+        ledger = self.ledger_path
         return [
             ("messages", "leave this machine and cost money" if self._service.live else "never leave this machine"),
             ("ledger", str(ledger) if ledger else "in memory, gone with this kernel"),

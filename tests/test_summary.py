@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clicknb import frames
 from clicknb.analysis.summary import (
     LATENCY,
     OUTCOME_WORDS,
@@ -200,3 +201,13 @@ def test_the_curve_follows_open_messages_until_the_latest_news():
 
 def test_times_before_sending_count_as_none():
     assert latency(outcomes([after(-5)]))["seconds"].tolist() == [0, 0]
+
+
+def test_every_state_and_delivery_is_put_into_words_once():
+    assert set(frames.WORDS) == {*frames.STATES, *frames.DELIVERIES} >= set(OUTCOME_WORDS)
+    rows = [{"state": "accepted", "delivery": word} for word in frames.DELIVERIES]
+    rows += [{"state": state} for state in frames.STATES if state not in {"accepted", "sending"}]
+    found = reasons(frames.build(frames.OUTCOMES, rows))
+    assert dict(zip(found["outcome"], found["meaning"], strict=True)) == {
+        word: frames.WORDS[word].means for word in OUTCOME_WORDS if word != "delivered"
+    }

@@ -39,19 +39,7 @@ _SETTLED = ["delivered", "failed", "expired"]
 _OPEN = ["at_network", "pending", "unknown"]
 _REACHED = [*_SETTLED, *_OPEN, "cancelled"]
 
-_MEANINGS = {
-    "at_network": "Handed to the network; not confirmed by the handset.",
-    "pending": "Accepted; no final status yet.",
-    "failed": "The gateway or the network could not deliver it.",
-    "expired": "Not handed to a network in time.",
-    "cancelled": "Stopped before it left the gateway.",
-    "rejected": "Refused by the gateway.",
-    "unknown": "The answer was lost: it may have been accepted.",
-    "absent": "The gateway does not know it: it was not accepted.",
-    "planned": "Not sent yet.",
-    "skipped": "Left out by the plan.",
-}
-
+_MEANINGS = {word: frames.WORDS[word].means for word in OUTCOME_WORDS}
 _OUTCOME = pd.CategoricalDtype(list(OUTCOME_WORDS), ordered=False)
 
 SUMMARY: frames.Schema = {

@@ -107,6 +107,11 @@ class Campaign:
         """Why sending stopped early; empty if it did not."""
         return str(self._service.ledger.campaign(self._id)["stopped"])
 
+    @property
+    def spent(self) -> float:
+        """Credits that it has cost by now, as far as prices, or with a budget the balance, have shown."""
+        return float(self._service.ledger.spent(self._id))
+
     def _table(self) -> pd.DataFrame:
         return record.joined(self._service.ledger, self._id)
 
@@ -259,12 +264,11 @@ class Campaign:
     def report(self, path: str | Path) -> Path:
         """Write the summary, the reasons and the figure as one HTML page that needs nothing else."""
         place = checks.path("path", path)
-        page = report.report(
-            self.outcomes, title=self.name, facts=self._facts(), figure=self.plot(), meanings=_MEANINGS
-        )
+        page = report.report(self.outcomes, title=self.name, facts=self.facts(), figure=self.plot(), meanings=_MEANINGS)
         return report.save(page, place)
 
-    def _facts(self) -> list[tuple[str, str]]:
+    def facts(self) -> list[tuple[str, str]]:
+        """Say in figures how it stands: rows in each state, deliveries, and what was charged."""
         found = tally(self._service.ledger, self._id)
         accepted = [one for one in found if one.state == "accepted"]
         deliveries = _counts((f"- {one.delivery}".replace("_", " "), one.rows) for one in accepted)
@@ -287,10 +291,10 @@ class Campaign:
         return " ".join(notes)
 
     def __repr__(self) -> str:
-        return display.lines(f"Campaign {self.name}", self._facts(), self._note())
+        return display.lines(f"Campaign {self.name}", self.facts(), self._note())
 
     def _repr_html_(self) -> str:
-        return display.panel(f"Campaign {self.name}", self._facts(), self._note())
+        return display.panel(f"Campaign {self.name}", self.facts(), self._note())
 
 
 def in_background(work: Callable[[], Campaign]) -> Future[Campaign]:

@@ -173,7 +173,7 @@ class Campaign(Form):
         self.to.value = kept or ("" if people is None else people.address)
         self.zone.value = "" if people is None else people.zone
         if people is not None and not self.name.value:
-            now = self.account._service.clock.now()
+            now = self.account.now()
             self.name.value = f"{Path(people.name).stem} {now:%Y-%m-%d}"
         self._filling = False
         self._skip = 0
@@ -238,7 +238,7 @@ class Campaign(Form):
                 self._leaving = False
             if task.cancelled:
                 self.campaign.pause()
-            return progress.watch(self.account, self.campaign, task)
+            return progress.watch(self.campaign, task)
 
         self._token, self._leaving = token, True
         self.outcome.result = None

@@ -61,7 +61,7 @@ def opening(account: Account | None) -> list[str]:
     """Write how the account is opened; secrets come from the environment."""
     if account is None:
         return ["sms = cn.sandbox()"]
-    place = account._service.ledger.path
+    place = account.ledger_path
     address = getattr(account.gateway.transport, "base_url", None)
     if address is None:  # a gateway of this process
         return [f"sms = {call('cn.sandbox', [] if place is None else [str(place.parent)], {})}"]

@@ -169,7 +169,7 @@ class Draft:
         if problems := self.problems():
             refuse(" ".join(problems), "Correct it and check again.")
         if self.at is not None:
-            now = account._service.clock.now()
+            now = account.now()
             if not now < self.at <= now + FARTHEST:
                 refuse("The time to deliver is not within the next 7 days.", f"It is now {now:%d %B %Y %H:%M} UTC.")
         return self._plan(account, self._name(account))

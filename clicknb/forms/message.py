@@ -269,17 +269,7 @@ def _outcome(outcome: Outcome) -> str:
     """Show what became of each number, in words."""
     counts = {str(state): count for state, count in outcome.sends["state"].value_counts().items() if count}
     said = ", ".join(f"{count:,} {state}" for state, count in counts.items())
-    meant = " ".join(words for state, words in _MEANT.items() if state in counts)
+    meant = " ".join([*pieces.explained(counts), *(["Send goes on."] if "planned" in counts else [])])
     table = outcome.sends[_SHOWN].astype({"state": "str"}).reset_index(drop=True)
     head = pieces.notice("done" if set(counts) == {"accepted"} else "note", f"{said}. {meant}")
     return head + pieces.table(table, max_rows=drafts.MOST_NUMBERS)
-
-
-_MEANT = {
-    "accepted": "Accepted: the gateway has taken it; delivery takes a while and may still fail.",
-    "rejected": "Rejected: the gateway refused it, for the reason shown; nobody gets it.",
-    "unknown": "Unknown: the answer was lost. Do not send it again before the gateway was asked.",
-    "sending": "Sending: on its way.",
-    "planned": "Planned: it has not left; Send goes on.",
-    "skipped": "Skipped: it was cancelled and will not be sent.",
-}

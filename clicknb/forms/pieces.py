@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import ipywidgets as w
 
 from clicknb import display
+from clicknb.frames import WORDS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -140,6 +141,18 @@ def heading(words: str) -> Any:
         f'border-bottom:1px solid var(--jp-border-color2,#9e9e9e);margin:12px 0 4px 0">{safe(words)}</div>'
     )
     return place
+
+
+def explained(counts: Mapping[str, int]) -> list[str]:
+    """Say what the states mean that some messages are in, in a sentence each.
+
+    Examples
+    --------
+    >>> explained({"planned": 2, "absent": 0})
+    ['Planned: not sent yet.']
+    """
+    meant = {state: word.means for state, word in WORDS.items() if counts.get(state)}
+    return [f"{state.capitalize()}: {means[0].lower()}{means[1:]}" for state, means in meant.items()]
 
 
 def notice(kind: Kind, words: str) -> str:

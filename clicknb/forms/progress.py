@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from clicknb import display
-from clicknb.account import Account
 from clicknb.campaign.campaign import Campaign
 from clicknb.campaign.plan import Plan
 from clicknb.errors import CampaignStopped
@@ -49,7 +48,7 @@ class Result:
     @classmethod
     def of(cls, campaign: Campaign) -> Result:
         """Read it from the ledger."""
-        return cls(campaign.counts, campaign._facts(), campaign.reasons(), campaign.stopped)
+        return cls(campaign.counts, campaign.facts(), campaign.reasons(), campaign.stopped)
 
 
 @dataclass(slots=True)
@@ -89,7 +88,7 @@ def start(plan: Plan, token: str, *, background: bool) -> Campaign:
         return campaign
 
 
-def watch(account: Account, campaign: Campaign, task: Task) -> Result:
+def watch(campaign: Campaign, task: Task) -> Result:
     """Show how a campaign is sent until that ends, whatever the reason."""
     pace = Pace()
     while True:
@@ -98,9 +97,8 @@ def watch(account: Account, campaign: Campaign, task: Task) -> Result:
             counts = campaign.counts
             total = sum(counts.values()) - counts.get("skipped", 0)
             done = total - sum(counts.get(state, 0) for state in _OPEN)
-            spent = float(account._service.ledger.spent(campaign._id))
             rate = pace.add(done, time.monotonic())
-            task.progress(done, max(total, done + 1), _said(counts, done, total, rate, spent))
+            task.progress(done, max(total, done + 1), _said(counts, done, total, rate, campaign.spent))
         else:
             return Result.of(campaign)
 

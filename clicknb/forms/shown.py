@@ -13,15 +13,6 @@ from clicknb.forms.progress import PAUSED, Result
 from clicknb.forms.recipe import worst
 from clicknb.messages.text import split
 
-MEANT = {
-    "accepted": "Accepted: the gateway has taken it; delivery takes a while and may still fail.",
-    "rejected": "Rejected: the gateway refused it; nobody gets it.",
-    "unknown": "Unknown: the answer was lost. Do not send it again before the gateway was asked.",
-    "planned": "Planned: it has not left; Resume goes on.",
-    "absent": "Absent: the gateway never got it.",
-    "skipped": "Skipped: left out, or withdrawn; it is not sent.",
-}
-
 _DEAR = {
     "character": "character",
     "name": "name",
@@ -91,8 +82,7 @@ def _preview(label: Any, row: Any, sender: str) -> str:
 def result(name: str, found: Result) -> str:
     """Show what became of a campaign, and why some did not arrive."""
     drawn = _ended(found) + display.panel(f"Campaign {name}", found.facts)
-    meant = [words for state, words in MEANT.items() if found.counts.get(state)]
-    drawn += pieces.line("\n".join(meant))
+    drawn += pieces.line("\n".join(pieces.explained(found.counts)))
     if len(found.reasons):
         drawn += pieces.line("Those that have not arrived, and why:") + pieces.table(found.reasons, max_rows=_MOST)
     return drawn

@@ -11,8 +11,10 @@ from clicknb import display
 from clicknb.account import Account
 from clicknb.analysis import figures
 from clicknb.analysis import summary as summaries
+from clicknb.analysis.summary import OUTCOME_WORDS
 from clicknb.forms import code
 from clicknb.forms.download import file_name
+from clicknb.frames import WORDS
 
 BY = {
     "Country": "country",
@@ -26,19 +28,7 @@ BY = {
 LONGEST_WATCH = "2h"
 """Some messages never get a final status, so a watch has an end."""
 
-_WORDS = {
-    "delivered": "delivered",
-    "at_network": "at the network",
-    "pending": "pending",
-    "failed": "failed",
-    "expired": "expired",
-    "cancelled": "cancelled",
-    "rejected": "refused by the gateway",
-    "unknown": "unknown",
-    "absent": "never reached the gateway",
-    "planned": "not sent yet",
-    "skipped": "left out",
-}
+_WORDS = {word: WORDS[word].called for word in OUTCOME_WORDS}
 _OPEN = ("at_network", "pending")
 _FAILED = ("failed", "expired", "cancelled", "rejected", "absent")
 
@@ -217,7 +207,7 @@ def written(account: Account, sight: Sight | None) -> str:
     if sight is None:
         return code.program(account, [], ["sms.campaigns()"])
     by = {"by": sight.by}
-    in_memory = account._service.ledger.path is None
+    in_memory = account.ledger_path is None
     lines = (
         ["# That is a new sandbox. This one is in memory: leave the line out in its own kernel."] if in_memory else []
     )

@@ -165,9 +165,11 @@ class OutOfStep:
             self._last.pop(slot, None)
             return answer
         self._sends.discard(slot)
-        if self._gateway.lie == "replies late by one" and self._luck.random() < self._gateway.share:
+        last = self._last.get(slot, answer)
+        late = self._gateway.lie == "replies late by one" and self._luck.random() < self._gateway.share
+        if late and last.text.startswith("ID"):  # that a refusal comes twice nobody can tell
             self._late.add(slot)
-        reply = self._last.get(slot, answer) if slot in self._late else answer
+        reply = last if slot in self._late else answer
         self._last[slot] = answer
         return reply
 

@@ -26,7 +26,7 @@ from clicknb.errors import AlreadySent, CampaignError, CampaignStopped, InvalidI
 SLOW = "27999400004"
 """A number to which the gateway replies after two seconds."""
 
-NUMBERS = ["447700900123", "+44 7700 900124", "07700 900123", "7700900456", "4.477E+11", "27821000000", "n/a"]
+NUMBERS = ["447700900123", "+44 7700 900124", "07700 900123", "7700900456", "4.477E+11", "12120000000", "n/a"]
 TEXTS = ["", " ", "\u200b", "It\u2019s on", "Hello {name}", "half \ud83d", "word " * 31 * 36, "\U0001f44d" * 40]
 
 

@@ -187,6 +187,22 @@ def test_what_was_sent_back_is_asked_for_before_it_is_cancelled(what, tmp_path):
 
 
 @deceived
+def test_what_was_sent_back_and_never_asked_about_is_in_doubt_when_it_is_cancelled(what, tmp_path):
+    """As after a crash between the refusal and the question."""
+    with serve(Silent(what, 1.0, times=9)) as server, connected(server, tmp_path / "l.sqlite") as sms:
+        with suppress(CampaignStopped):
+            run_cell(sms, 5)
+        with suppress(ClicknbError):
+            sms.campaign(NAME).cancel()
+        has = {message.to for message in server.gateway.messages}
+        sends = sms.campaign(NAME).sends
+        assert has
+        assert has == set(sends["to"][sends["state"] == "unknown"])
+        server.gateway.silent = False
+        assert sms.campaign(NAME).reconcile(timeout=0).counts["accepted"] == len(has)
+
+
+@deceived
 def test_a_gateway_that_refuses_truly_costs_a_question_and_nobody_is_forgotten(what, tmp_path):
     gateway = Recorder(faults=[Fault(what, share=0.5)])
     with in_process(gateway, tmp_path, connections=4) as sms:

@@ -36,6 +36,8 @@ from clicknb.campaign.store import RESTORE
 from clicknb.campaign.units import micro, micro_credits, moment
 from clicknb.errors import CampaignError, LedgerError
 
+UNASKED = "cancelled after an answer that it was not accepted; campaign.reconcile() asks the gateway whether that is so"
+
 
 class Ledger(Attempts):
     """The record of one account's campaigns.
@@ -218,11 +220,18 @@ class Ledger(Attempts):
                 connection.execute(change, [{"row": row, "reason": reason} for row, reason in reasons.items()])
 
     def withdraw(self, campaign_id: str, reason: str) -> None:
-        """Take what was not sent out of the queue for good, also that of a sender at work."""
+        """Take what was not sent out of the queue for good, also that of a sender at work.
+
+        What came back, and was not asked about since, is in doubt: something may have answered in the gateway's place.
+        """
+        mine = sa.select(rows.c.id).where(rows.c.campaign_id == campaign_id)
+        unasked = attempts.c.to_ask == sa.literal_column("1"), attempts.c.row_id.in_(mine)
+        doubt = sa.update(attempts).where(*unasked).values(state="unknown", to_ask=0, error=UNASKED)
         live = sa.exists().where(attempts.c.row_id == rows.c.id, attempts.c.state != "returned")
         waiting = (rows.c.campaign_id == campaign_id, rows.c.skipped.is_(None), ~live)
         with self._writing() as connection:
             connection.execute(sa.update(campaigns).where(campaigns.c.id == campaign_id).values(stopped=reason))
+            connection.execute(doubt)
             connection.execute(sa.update(rows).where(*waiting).values(skipped=reason))
 
     def table(self, campaign_id: str, *, only: int | None = None) -> dict[str, list[Any]]:

@@ -121,9 +121,8 @@ class Sender:
         LedgerError
             The ledger could not be written; nothing was sent after that.
         """
-        admitted = self._gate.admitted(messages)
-        self._returned = by_request(admitted, returned)
-        fresh = (message for message in admitted if message.row_id not in returned)
+        self._returned = by_request(messages, returned)
+        fresh = self._gate.admitted(message for message in messages if message.row_id not in returned)
         self._queue.extend(batches(fresh, together, self._gate.place))
         connections = max(1, min(self._service.concurrency, len(self._queue) + len(self._returned)))
         exchange = self._service.connect(connections)

@@ -8,7 +8,7 @@ PIP_INSTALL := $(BIN)/python -m pip install -qq --no-deps --disable-pip-version-
 UV_INSTALL := $(BIN)/uv pip install -q --system-certs --python $(BIN)/python --no-deps
 UV_COMPILE := $(BIN)/uv pip compile pyproject.toml -q --system-certs --generate-hashes --no-header $(UPGRADE)
 
-# The cells of a notebook share a kernel, so a file stays on one worker; tests/conftest.py puts the longest files first.
+# The cells of a notebook share a kernel, so a file stays on one worker; tests/conftest.py puts the longest first.
 ON_ALL_CORES := -n auto --dist loadfile --no-loadscope-reorder
 
 # Caches and settings of our own, so that nothing on this machine changes a result.
@@ -16,7 +16,7 @@ export MPLCONFIGDIR := $(CURDIR)/$(VENV)/cache/matplotlib
 export IPYTHONDIR := $(CURDIR)/$(VENV)/cache/ipython
 export JUPYTER_DATA_DIR := $(CURDIR)/$(VENV)/cache/jupyter
 
-.PHONY: help demo test soak lab samples lint notebooks bench lock clean
+.PHONY: help demo test check soak lab samples lint notebooks bench lock clean
 .DEFAULT_GOAL := help
 
 help: ## say what can be made
@@ -27,6 +27,9 @@ demo: $(VENV)/ready ## run a campaign of 1,200 people through the sandbox
 
 test: lint ## lint, then run the unit tests, the doctests and the notebooks on all cores
 	$(BIN)/python -m pytest $(ON_ALL_CORES)
+
+check: lint ## the same in a minute: without browsers, notebooks and what else is slow, with few examples
+	$(BIN)/python -m pytest $(ON_ALL_CORES) -m "not slow" --hypothesis-profile=quick
 
 soak: $(VENV)/ready ## run the long forms of tests, most of them attacks on the promise (an hour or more)
 	CLICKNB_SOAK=1 $(BIN)/python -m pytest tests/test_crash.py tests/test_failure_points.py tests/test_bad_network.py \

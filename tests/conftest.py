@@ -20,28 +20,45 @@ _console = tempfile.TemporaryDirectory(prefix="clicknb-")  # gone with this proc
 os.environ["CLICKNB_SANDBOX"] = _console.name  # so that the console's notebook leaves the home directory alone
 
 settings.register_profile("clicknb", deadline=None, derandomize="CI" in os.environ)
+settings.register_profile("quick", settings.get_profile("clicknb"), max_examples=10)
 settings.load_profile("clicknb")
 
 
-LONGEST_FIRST = (
+SLOW = (
     "test_notebooks.py",
     "test_forms_browser.py",
     "test_campaign_form.py",
     "test_monitor.py",
-    "test_forms.py",
     "test_campaign_browser.py",
     "test_cli.py",
-    "test_gate.py",
-    "test_ledger.py",
-    "test_bad_network.py",
     "test_promise.py",
+    "test_bad_network.py",
+    "test_ledger.py",
+    "test_copies.py",
+    "test_after_copies.py",
+    "test_borrowed_ids.py",
+    "test_answers_of_others.py",
+    "test_copied_lists.py",
+    "test_failure_points.py",
+    "test_crash.py",
+    "test_sent_back.py",
+    "test_single.py",
+    "test_two_names.py",
+    "test_gate.py",
+    "test_samples.py",
     "test_planning.py",
+    "test_autopsy.py",
+    "test_binder.py",
 )
+"""Files that need a browser, kernels or processes, or that attack for long: the longest first."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that take longest, so that several workers end at about the same time."""
-    places = {name: place for place, name in enumerate(LONGEST_FIRST)}
+    """Mark what is slow, and begin with it, so that several workers end at about the same time."""
+    places = {name: place for place, name in enumerate(SLOW)}
+    for item in items:
+        if item.path.name in places:
+            item.add_marker("slow")
     items.sort(key=lambda item: places.get(item.path.name, len(places)))
 
 

@@ -770,6 +770,7 @@ def test_a_campaign_of_a_closed_account_says_so():
 STATUSES = ("001", "002", "003", "004", "007", "011", "042")
 
 
+@pytest.mark.slow
 @given(st.data())
 @settings(max_examples=60)
 def test_what_is_counted_in_the_ledger_is_what_the_frames_show(data):

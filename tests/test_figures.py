@@ -131,6 +131,7 @@ def test_an_unknown_column_is_an_error():
         plot(campaign(), by="region")
 
 
+@pytest.mark.slow
 def test_a_figure_shows_itself_once_in_a_notebook_with_nothing_configured():
     script = (
         "import sys\n"

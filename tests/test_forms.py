@@ -518,6 +518,7 @@ page.forms[0].open.click()
 """
 
 
+@pytest.mark.slow
 def test_a_saved_notebook_holds_no_secret(tmp_path, monkeypatch):
     truth = "truth-hunter3"
     with testing.server(password=truth) as server:

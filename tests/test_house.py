@@ -184,6 +184,7 @@ def test_public_names_are_sorted_closed_and_importable():
         clicknb.no_such_name  # noqa: B018
 
 
+@pytest.mark.slow
 def test_a_type_checker_finds_a_misspelt_name(tmp_path):
     script = tmp_path / "campaign.py"
     script.write_text("import clicknb as cn\ncn.sandbox(credits=5)\ncn.sandox()")

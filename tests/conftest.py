@@ -56,10 +56,14 @@ SLOW = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what is slow, and begin with it, so that several workers end at about the same time."""
     places = {name: place for place, name in enumerate(SLOW)}
+
+    def place(item: pytest.Item) -> int:
+        return 0 if item.path.suffix == ".ipynb" else places.get(item.path.name, len(places))
+
     for item in items:
-        if item.path.name in places:
+        if place(item) < len(places):
             item.add_marker("slow")
-    items.sort(key=lambda item: places.get(item.path.name, len(places)))
+    items.sort(key=place)
 
 
 def _refuse_the_network(event: str, arguments: tuple[Any, ...]) -> None:

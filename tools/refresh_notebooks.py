@@ -27,11 +27,7 @@ IMAGES = ("image/png", "image/jpeg")
 
 def executed(path: Path) -> NotebookNode:
     """Run a notebook in a fresh kernel, in its own folder."""
-    return run(nbformat.read(path, as_version=4), path.parent)
-
-
-def run(notebook: NotebookNode, folder: Path) -> NotebookNode:
-    """Run the cells in a fresh kernel, in a folder, and keep their outputs; patient, for machines that are busy."""
+    notebook: NotebookNode = nbformat.read(path, as_version=4)
     environment = {
         name: value
         for name, value in os.environ.items()
@@ -40,9 +36,8 @@ def run(notebook: NotebookNode, folder: Path) -> NotebookNode:
     client = NotebookClient(
         notebook,
         timeout=300,
-        startup_timeout=180,
         kernel_name="python3",
-        resources={"metadata": {"path": str(folder)}},
+        resources={"metadata": {"path": str(path.parent)}},
         store_widget_state=False,
         coalesce_streams=True,
     )
@@ -70,7 +65,7 @@ def cleaned(notebook: NotebookNode) -> NotebookNode:
 
 
 def sanitizing_rules(text: str) -> list[tuple[str, str]]:
-    """Read pairs of regular expression and replacement."""
+    """Read pairs of regular expression and replacement, written as nbval wants them."""
     return re.findall(r"^regex: (.*)\nreplace: (.*)$", text, flags=re.MULTILINE)
 
 

@@ -65,6 +65,7 @@ clean: ## remove the environment and the caches
 
 $(VENV)/ready: $(VENV)/locked pyproject.toml
 	@$(PIP_INSTALL) --no-build-isolation -e .
+	@mkdir -p $(MPLCONFIGDIR) $(IPYTHONDIR) $(JUPYTER_DATA_DIR)
 	@touch $@
 
 $(VENV)/locked: requirements.lock

@@ -160,8 +160,22 @@ def refresh(service: Service, campaign_id: str) -> int:
 
 def cancel(service: Service, campaign_id: str) -> None:
     """Take planned rows out of the queue and stop what the gateway still holds."""
+    _ask_returned(service, campaign_id)
     service.ledger.withdraw(campaign_id, CANCELLED)
     _note_statuses(service, service.ledger.open(campaign_id), "cancel", "delmsg")
+
+
+def _ask_returned(service: Service, campaign_id: str) -> None:
+    """Ask about what came back, so that only what the gateway denies is taken out of the queue."""
+    returned = service.ledger.returned(campaign_id)
+    if not returned:
+        return
+    answers: dict[str, wire.MessageStatus] = {}
+    with contextlib.suppress(ClicknbError):  # what is not answered is in doubt
+        answers = look_up(service, set(returned.values()))
+    denied = {name for name, status in answers.items() if not status.apimsgid}
+    waiting = service.ledger.messages(campaign_id, {"planned", "skipped"})
+    service.ledger.note_denied(one for one in waiting if returned.get(one.row_id) in denied)
 
 
 def _note_statuses(service: Service, asked: Sequence[Attempt], source: str, command: str) -> None:

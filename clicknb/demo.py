@@ -7,7 +7,6 @@ gateway's time, so what takes three minutes is over in seconds.
 from __future__ import annotations
 
 import multiprocessing
-import re
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import clicknb as cn
+from clicknb.campaign.glance import left_out_by_kind
 from clicknb.clock import RunningClock
 from clicknb.errors import NotSent
 
@@ -158,7 +158,7 @@ def _people() -> pd.DataFrame:
 
 def _planned(plan: Plan) -> str:
     rows = plan.to_send
-    left_out = plan.frame["problem"].dropna().map(_without_details).value_counts()
+    reasons = left_out_by_kind(plan.frame)
     unicode = rows[rows["encoding"] == "ucs2"]
     dear = unicode[unicode["parts"] > 1]
     shown = rows.loc[[*rows.index[:3], *dear.index[:1]]].astype("str")
@@ -174,15 +174,11 @@ def _planned(plan: Plan) -> str:
             f"  and not 160; {len(dear):,} of them need more than one part.",
             "",
             f"  {int(rows['repair'].notna().sum()):,} numbers were rewritten in international form.",
-            f"  {int(left_out.sum()):,} rows are left out:",
+            f"  {sum(reasons.values()):,} rows are left out:",
             "",
-            *(f"  {count:>4}  {problem}" for problem, count in left_out.items()),
+            *(f"  {count:>4}  {reason}" for reason, count in reasons.items()),
         ]
     )
-
-
-def _without_details(problem: str) -> str:
-    return re.sub(r"of row .*", "of an earlier row", re.sub(r": '.*'$", "", problem))
 
 
 def _sent(plan: Plan, say: Say) -> Campaign:

@@ -39,6 +39,12 @@ _TEXT = frozenset({"text", "message", "body"})
 _STRANGER = 9
 """Digits in a row that make an unnamed cell look like a phone number."""
 
+MONTHS = (
+    "January", "February", "March", "April", "May", "June",
+    "July", "August", "September", "October", "November", "December",
+)  # fmt: skip
+"""In English on every machine, where ``strftime`` writes them in the machine's language."""
+
 _WIDTH = 98
 _NARROWEST = 40
 """Columns of a summary as plain text, and of its values at least."""
@@ -51,6 +57,17 @@ def _calling_codes() -> frozenset[str]:
     from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 
     return frozenset(str(code) for code in COUNTRY_CODE_TO_REGION_CODE)
+
+
+def date(when: datetime) -> str:
+    """Write a date, the same on every machine.
+
+    Examples
+    --------
+    >>> date(datetime(2026, 3, 14))
+    '14 March 2026'
+    """
+    return f"{when.day} {MONTHS[when.month - 1]} {when.year}"
 
 
 def mask_number(to: str) -> str:

@@ -142,7 +142,13 @@ def test_every_kind_is_explained_and_only_repairs_are_sure():
     assert {kind.sure for kind in PROBLEMS.values()} == {None}
     assert all(kind.means.endswith(".") and kind.advice.endswith(".") for kind in KINDS.values())
     shown = set(checked(sheet()["mobile"])["kind"].dropna())
-    assert KINDS.keys() - shown == {"no plus", "short without plus", "no country", "landline", "rewritten"}
+    assert (REPAIRS.keys() | PROBLEMS.keys()) - shown == {
+        "no plus",
+        "short without plus",
+        "no country",
+        "landline",
+        "rewritten",
+    }
 
 
 @given(st.text(max_size=20), st.sampled_from([None, "GB", "US", "AR"]))

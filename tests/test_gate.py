@@ -200,7 +200,7 @@ def test_the_hours_are_looked_at_again_when_it_is_sent():
         plan = sms.plan(frame, to="to", text="Hi", name="x", hours="UK")
         assert len(plan.to_send) == 3
         passes(sms, hours=3)
-        with pytest.raises(CampaignStopped, match=r"outside the hours of 3 messages.*08 March at 09:00 UTC"):
+        with pytest.raises(CampaignStopped, match=r"outside the hours of 3 messages.*8 March 2026 at 09:00 UTC"):
             plan.send(progress=False)
         assert sms._box.messages == []
         campaign = sms.campaign("x")
@@ -406,5 +406,5 @@ def test_a_test_to_oneself_leaves_at_any_hour_and_a_rehearsal_too():
 def test_a_plan_counts_those_outside_their_hours_together():
     with at(SATURDAY_EVENING + timedelta(hours=8)) as sms:
         said = repr(sms.plan(ABROAD, to="to", text="Hi", name="x", hours="UK"))
-        assert said.count("outside the UK hours") == 1
+        assert said.count("outside hours") == 1
         assert "not known" not in said

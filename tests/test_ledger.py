@@ -888,11 +888,16 @@ def test_a_purge_needs_to_know_of_what(arguments):
         upkeep.purge(ledger, START, **arguments)
 
 
-def test_a_ledger_of_the_first_version_is_read_gone_on_with_and_knows_suppression(tmp_path):
-    path = tmp_path / "ledger.sqlite"
+def old_ledger(path, version):
+    """Make a ledger as an older version wrote it."""
     with closing(sqlite3.connect(path)) as old:
         old.execute("PRAGMA journal_mode = WAL")
-        old.executescript((Path(__file__).parent / "ledger_1.sql").read_text(encoding="utf-8"))
+        old.executescript((Path(__file__).parent / f"ledger_{version}.sql").read_text(encoding="utf-8"))
+
+
+def test_a_ledger_of_the_first_version_is_read_gone_on_with_and_knows_suppression(tmp_path):
+    path = tmp_path / "ledger.sqlite"
+    old_ledger(path, 1)
     everybody = [f"44770090000{number}" for number in range(6)]
     with cn.sandbox(tmp_path) as sms:
         campaign = sms.campaign("x")
@@ -909,3 +914,70 @@ def test_a_ledger_of_the_first_version_is_read_gone_on_with_and_knows_suppressio
     with closing(sqlite3.connect(path)) as new:
         assert new.execute("PRAGMA user_version").fetchone() == (schema.SCHEMA_VERSION,)
         assert new.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+OF_OLD = {
+    "x": {"skipped": 3, "accepted": 2, "planned": 2},
+    "cancelled": {"skipped": 2, "accepted": 1},
+    "purged": {"accepted": 2},
+    "hours": {"accepted": 1, "skipped": 1},
+    "paused": {"accepted": 1, "planned": 1},
+}
+BY_TELEPHONE, STOPPED = "447700900004", "447700900005"
+
+
+def numbered(*numbers):
+    return pd.DataFrame({"to": [*numbers], "name": "Ann"})
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_ledger_of_an_older_version_is_shown_resumed_and_sent_on(version, tmp_path):
+    old_ledger(tmp_path / "ledger.sqlite", version)
+    everybody = numbered(*(f"44770090000{number}" for number in range(6)), "n/a")
+    with cn.sandbox(tmp_path) as sms:
+        sent = lambda: [message.to[-2:] for message in sms._box.messages]  # noqa: E731
+        assert {name: sms.campaign(name).counts for name in sms.campaigns()["name"]} == OF_OLD
+        assert sms.campaign("x").sends["error"].dropna().tolist() == [
+            "suppressed: since 3 March 2026, by telephone",
+            "suppressed: since 3 March 2026, replied STOP",
+            "has letters in it",
+        ]
+        with pytest.raises(CampaignError, match="purged on 3 March 2026"):
+            plan(sms, "purged", numbered("447700900020")).send(progress=False)
+        with pytest.raises(CampaignError, match="1 of these rows were cancelled"):
+            plan(sms, "cancelled", numbered("447700900010", "447700900011")).send(progress=False)
+        assert sent() == []
+        assert sms.campaign("x").resume(progress=False).counts == {"accepted": 4, "skipped": 3}
+        assert sms.campaign("paused").resume(progress=False).counts == {"accepted": 2}
+        assert plan(sms, "x", everybody).send(progress=False).counts == {"accepted": 4, "skipped": 3}
+        assert sent() == ["02", "03", "31"]
+        assert len(plan(sms, "x", everybody).new) == 0
+        sms.unsuppress([BY_TELEPHONE, STOPPED], source="asked for it")
+        assert len(plan(sms, "x", everybody).new) == 2
+        assert plan(sms, "x", everybody).send(progress=False).counts == {"accepted": 6, "skipped": 1}
+        abroad = numbered("447700900040", "12125550100")
+        assert plan(sms, "hours", abroad).send(progress=False).counts == {"accepted": 2}
+        assert sorted(sent()) == ["00", "02", "03", "04", "05", "31"]
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_an_older_ledger_becomes_the_same_as_a_new_one(version, tmp_path):
+    old_ledger(tmp_path / "ledger.sqlite", version)
+    with cn.sandbox(tmp_path), closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as db, closing(Ledger()) as new:
+        columns = "SELECT m.name, c.name FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table'"
+        with new.driver() as made:
+            assert sorted(db.execute(columns)) == sorted(made.execute(columns))
+        assert db.execute("PRAGMA user_version").fetchone() == (schema.SCHEMA_VERSION,)
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        if version > 1:
+            reasons = "SELECT left_out, skip_kind, count(*) FROM rows GROUP BY 1, 2 ORDER BY 1, 2"
+            assert db.execute(reasons).fetchall() == [
+                (0, None, 8),
+                (0, "cancelled", 2),
+                (0, "purged", 2),
+                (0, "suppressed", 1),
+                (1, "outside hours", 1),
+                (1, "plan", 1),
+                (1, "suppressed", 1),
+            ]
+            assert db.execute("SELECT name FROM campaigns WHERE paused = 1").fetchall() == [("paused",)]

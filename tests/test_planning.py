@@ -14,8 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import clicknb as cn
+from clicknb.campaign.glance import left_out_by_kind
 from clicknb.campaign.variants import assign
 from clicknb.errors import CampaignError, ConfirmationNeeded, InvalidInput
+from clicknb.messages.kinds import KINDS, SKIPPED
 
 SOAK = "CLICKNB_SOAK" in os.environ
 COUNT = 10_000 if SOAK else 1_000
@@ -437,7 +439,7 @@ def test_a_cell_with_half_an_emoji_is_refused_and_the_others_are_sent(sms):
     made = plan(sms, frame)
     assert made.frame["problem"].isna().tolist() == [True, False, True]
     assert "half of a broken emoji" in made.frame["problem"][1]
-    assert "half of a broken emoji" in repr(made)
+    assert "1 × broken emoji" in repr(made)
     assert made.send(progress=False).counts == {"accepted": 2, "skipped": 1}
 
 
@@ -448,6 +450,28 @@ def test_who_had_the_message_and_is_left_out_when_it_is_run_again_stays_one_row(
     campaign = again.send(progress=False)
     assert campaign.counts == {"accepted": 3}
     assert again.sends()["state"].tolist() == ["accepted"] * 3
+
+
+def test_every_row_that_is_left_out_has_a_kind_that_is_explained(live):
+    cells = ["447700900001", "447700900001", "n/a", "447700900002", "447700900003", "447700900004", "14165550100"]
+    numbers = [*cells, "447700900006", "447700900007", "447700900008", "447700900009"]
+    names = ["Ann", "Ann", "Ann", "Ann", None, " ", "Ann", "\ud83d", "x" * 500, "Ann", "Ann"]
+    zones = ["Europe/London"] * 6 + ["America/Toronto"] + ["Europe/London"] * 2 + ["Nowhere", "Europe/London"]
+    frame = pd.DataFrame({"mobile": numbers, "name": names, "zone": zones})
+    live.suppress("447700900002")
+    live._service = replace(live._service, allow=frozenset(set(numbers) - {"447700900009"}))
+    early = {"hours": cn.Hours("office", {"Mon-Sun": "09:00-18:00"}), "zone": "zone"}
+    made = plan(live, frame, text="{name}", max_parts=3, **early)
+    kinds = ["duplicate", "no number", "suppressed", "unfit cell", "unfit cell"]
+    kinds += ["outside hours", "broken emoji", "too many parts", "no zone", "not allowed"]
+    left_out = made.frame[made.frame["problem"].notna()]
+    assert left_out["kind"].tolist() == kinds
+    assert set(made.to_send["kind"]) == {"no plus"}
+    assert set(kinds) <= KINDS.keys() <= SKIPPED.keys()
+    blank = pd.DataFrame({"mobile": ["447700900001"], "greeting": ""})
+    assert plan(live, blank, text="{greeting|}").frame["kind"].tolist() == ["empty text"]
+    reworded = left_out.assign(problem="x")
+    assert left_out_by_kind(reworded) == left_out_by_kind(left_out) == Counter(kinds)
 
 
 # what it says at a glance
@@ -461,7 +485,7 @@ def test_the_repr_says_what_would_leave_what_it_costs_and_what_to_look_at(live):
     for part in (
         "to send",
         "1 × suppressed",
-        "1 × has letters in it",
+        "1 × no number",
         "No sender ID",
         "more than its budget",
         made.token,

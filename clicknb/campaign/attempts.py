@@ -19,9 +19,6 @@ from clicknb.campaign.store import Conflict, Store
 from clicknb.campaign.units import micro, moment
 from clicknb.gateway.codes import FINAL
 
-RELISTED = "the list of suppressed numbers has changed"
-"""Why nothing may leave before that list has been read again."""
-
 _MOST_PARAMETERS = 500
 """Values in one question to the database."""
 
@@ -33,13 +30,16 @@ class Written(NamedTuple):
     ----------
     refused
         Empty if the intents are recorded. Else why they are not, so that nothing may leave: the campaign was stopped,
-        another sender has taken one of the rows, or ``RELISTED``. The outcomes are recorded in any case.
+        or another sender has taken one of the rows. The outcomes are recorded in any case.
     borrowed
         The attempts, by row and number, whose answer named a message that was answered before: they are in doubt.
+    relisted
+        Whether the intents are not recorded, because the list of suppressed numbers has to be read again first.
     """
 
     refused: str = ""
     borrowed: frozenset[tuple[int, int]] = frozenset()
+    relisted: bool = False
 
 
 class Attempts(Store):
@@ -68,26 +68,28 @@ class Attempts(Store):
         if not outcomes and not intents:
             return Written()
         with suppress(Conflict):
-            return Written(self._record(campaign_id, outcomes, intents, generation))
+            return self._record(campaign_id, outcomes, intents, generation)
         honest, borrowed = self._without_borrowed(outcomes)
         with suppress(Conflict):
-            return Written(self._record(campaign_id, honest, intents, generation), borrowed)
+            return self._record(campaign_id, honest, intents, generation)._replace(borrowed=borrowed)
         self._record(campaign_id, honest, [], generation)
         return Written("another program is sending this campaign at this moment", borrowed)
 
-    def _record(self, campaign_id: str, outcomes: Sequence[Outcome], intents: Sequence[Intent], generation: int) -> str:
-        """Write all, or the outcomes alone if nothing may leave; returns why."""
+    def _record(
+        self, campaign_id: str, outcomes: Sequence[Outcome], intents: Sequence[Intent], generation: int
+    ) -> Written:
+        """Write all, or the outcomes alone if nothing may leave."""
         with self._writing_bulk() as cursor:
             cursor.executemany(statements.SETTLE, list(map(statements.settled, outcomes)))
             if not intents:
-                return ""
+                return Written()
             known = cursor.execute(statements.STOPPED, (campaign_id,)).fetchone()
             stopped, latest = known or ("the ledger lost the campaign", 0)
             if stopped or latest != generation:
-                return str(stopped or RELISTED)
+                return Written(stopped, relisted=not stopped)
             cursor.executemany(statements.OPEN, intents)
         self.origin.left(intents)
-        return ""
+        return Written()
 
     def recover(
         self, campaign_id: str, found: Sequence[tuple[Intent, Outcome]]

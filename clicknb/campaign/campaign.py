@@ -112,6 +112,11 @@ class Campaign:
         """Credits that it has cost by now, as far as prices, or with a budget the balance, have shown."""
         return float(self._service.ledger.spent(self._id))
 
+    @property
+    def paused(self) -> bool:
+        """Whether it was paused by the user, and not resumed since."""
+        return bool(self._service.ledger.campaign(self._id)["paused"])
+
     def _table(self) -> pd.DataFrame:
         return record.joined(self._service.ledger, self._id)
 
@@ -218,7 +223,7 @@ class Campaign:
 
     def pause(self) -> Campaign:
         """Let nothing more leave, also where another thread or program is sending; ``resume`` goes on."""
-        self._service.ledger.stop(self._id, "paused by the user")
+        self._service.ledger.stop(self._id, "paused by the user", paused=True)
         return self
 
     def wait(self, timeout: float | str | timedelta | None = None) -> Campaign:
@@ -365,7 +370,7 @@ def execute(
         messages = [message for message in ledger.messages(campaign_id, {"planned", *resend}) if wanted(message)]
         stopped = _run(service, name, campaign_id, messages, progress)
         if stopped:
-            ledger.stop(campaign_id, stopped)
+            ledger.stopped(campaign_id, stopped)
         if messages:
             ledger.origin.end()
     return _unless_stopped(Campaign(service, name, campaign_id), stopped)
@@ -407,7 +412,7 @@ def _run(
         try:
             sender.run(leaving, together=together, returned=returned)
         except KeyboardInterrupt:
-            ledger.stop(campaign_id, sender.stopped)
+            ledger.stopped(campaign_id, sender.stopped)
             raise
     try:
         brakes.spent()

@@ -15,6 +15,7 @@ from clicknb.campaign import suppression
 from clicknb.campaign.ledger import Ledger
 from clicknb.campaign.schema import Message
 from clicknb.messages.hours import HOLDS, Decision, Hours, decide
+from clicknb.messages.kinds import SUPPRESSED
 from clicknb.messages.zones import zones_of
 
 
@@ -85,7 +86,7 @@ class Gate:
         if not self._suppressed.entries:
             return everyone
         reasons = {one.row_id: self._suppressed.reason(one.to, one.sender) for one in everyone}
-        self._ledger.leave_out({row_id: reason for row_id, reason in reasons.items() if reason})
+        self._ledger.leave_out(SUPPRESSED, {row_id: reason for row_id, reason in reasons.items() if reason})
         return [one for one in everyone if not reasons[one.row_id]]
 
     def place(self, message: Message) -> tuple[str, str]:

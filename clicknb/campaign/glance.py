@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
 from clicknb import display, frames
 from clicknb.messages.hours import PRESETS, Hours, rules_for
+from clicknb.messages.kinds import DUPLICATE, REPAIRS
 from clicknb.messages.numbers import reserved
 
 if TYPE_CHECKING:
     from clicknb.campaign.plan import Plan
-
-_DETAIL = r"(?:: '.*'|: [a-z].*| \(.*\))$"
-"""What differs from row to row in a reason, or tells what to do."""
-
-_HOURS = r"^it is \w{3} \d\d:\d\d in .*?(?:, where the number may be)?, (?:and )?((?:outside )?the .* hours\b).*"
-"""Of what `hours` says of a row, the rule: whose clock shows what differs from row to row."""
 
 _REASONS = 6
 """How many reasons for leaving rows out are shown."""
@@ -59,79 +55,110 @@ def countries(rows: pd.DataFrame) -> pd.DataFrame:
     return frames.build(frames.COUNTRIES, ordered)
 
 
-def warnings(plan: Plan) -> list[str]:
+class Warning(NamedTuple):
+    """What one should know before a plan is sent.
+
+    Attributes
+    ----------
+    kind
+        ``budget``, ``balance``, ``guess``, ``unicode``, ``texts``, ``sender``, ``registered``, ``hours``, ``reserved``.
+    text
+        The words for somebody who writes code.
+    without_code
+        The words for somebody who sees a form, where others are needed.
+    """
+
+    kind: str
+    text: str
+    without_code: str = ""
+
+    @property
+    def plain(self) -> str:
+        """The words for somebody who sees a form."""
+        return self.without_code or self.text
+
+
+def warnings(plan: Plan) -> list[Warning]:
     """Say what one should know before a plan is sent."""
-    return [warning for warning in _looks(plan) if warning]
+    return list(_looks(plan))
 
 
 def _warned(plan: Plan) -> list[tuple[str, str]]:
     return [("look at" if place == 0 else "", warning) for place, warning in enumerate(plan.warnings)]
 
 
-def _looks(plan: Plan) -> Iterator[str]:
+def _looks(plan: Plan) -> Iterator[Warning]:
     rows, options = plan.to_send, plan.options
-    yield _over(plan)
+    yield from _over(plan)
     if guesses := int((rows["sure"] == "guess").sum()):
-        yield f"{_many(guesses, 'number')} could be read in another way too: see plan.doctor()."
-    yield _dear(plan)
-    yield _odd(plan)
+        said = f"{_many(guesses, 'number')} could be read in another way too: see"
+        yield Warning("guess", f"{said} plan.doctor().", f"{said} the rows above.")
+    yield from _dear(plan)
+    yield from _odd(plan)
     if len(rows) and not options.sender:
-        yield "No sender ID is set: recipients see whatever number the gateway chooses."
+        yield Warning("sender", "No sender ID is set: recipients see whatever number the gateway chooses.")
     northern = int(rows["to"].str.startswith("1").sum())
     if northern and not options.sender.isdecimal():
-        yield (
+        said = (
             f"{_many(northern, 'number')} in North America (+1): networks there block what does not come from a "
             "two-way number that is registered with them, so give that number as sender."
         )
+        yield Warning("registered", said)
     if options.hours is None:
         yield from _unasked(rows)
     if plan.live and (tests := sum(reserved(to) is not None for to in rows["to"])):
-        yield f"{_many(tests, 'number')} reserved for tests: they belong to nobody, but cost money on this account."
+        said = f"{_many(tests, 'number')} reserved for tests: they belong to nobody, but cost money on this account."
+        yield Warning("reserved", said)
 
 
-def _dear(plan: Plan) -> str:
+def _dear(plan: Plan) -> Iterator[Warning]:
     """Say what characters outside the GSM alphabet cost, and what plain ones in their place would save."""
     found = plan.saving
     if not found.parts_added:
-        return ""
+        return
     said = (
         f"{_many(found.rows, 'text')} with characters that force Unicode, which adds {_many(found.parts_added, 'part')}"
     )
     if not found.parts_saved:
-        return f"{said}; see plan.autopsy()."
+        yield Warning("unicode", f"{said}; see plan.autopsy().", f"{said}; see the table below.")
+        return
     credits = f" and {display.credits(found.credits_saved)}" if found.credits_saved else ""
-    return f"{said}; substitute=True would save {_many(found.parts_saved, 'part')}{credits}, see plan.autopsy()."
+    saves = f"would save {_many(found.parts_saved, 'part')}{credits}, see"
+    yield Warning(
+        "unicode",
+        f"{said}; substitute=True {saves} plan.autopsy().",
+        f"{said}; replacing them {saves} the table below.",
+    )
 
 
-def _odd(plan: Plan) -> str:
+def _odd(plan: Plan) -> Iterator[Warning]:
     """Say the gravest of what a careful colleague would mention about the texts."""
     found = plan.lint()
     if found.empty:
-        return ""
+        return
     more = f" And {len(found) - 1:,} more" if len(found) > 1 else ""
-    return f"The texts: {found['what'].iloc[0]}{f'{more}: see plan.lint().' if more else ''}"
+    yield Warning("texts", f"The texts: {found['what'].iloc[0]}{f'{more}: see plan.lint().' if more else ''}")
 
 
-def _unasked(rows: pd.DataFrame) -> Iterator[str]:
+def _unasked(rows: pd.DataFrame) -> Iterator[Warning]:
     """Name the countries that have rules of contact times, where none were asked for."""
     lawful = {
         country: name for country, name in rules_for(rows["country"].dropna().unique()).items() if PRESETS[name].law
     }
     for country, name in lawful.items():
         count = int((rows["country"] == country).sum())
-        yield (
-            f"{_many(count, 'number')} in {country}, whose law limits the hours of advertising: "
-            f'hours="{name}" keeps to it.'
-        )
+        said = f"{_many(count, 'number')} in {country}, whose law limits the hours of advertising:"
+        yield Warning("hours", f'{said} hours="{name}" keeps to it.', f"{said} the hours of {name} above keep to it.")
 
 
-def _over(plan: Plan) -> str:
+def _over(plan: Plan) -> Iterator[Warning]:
     if words := plan.overspends:
-        return f"It {words}, so it will not be sent."
+        yield Warning("budget", f"It {words}, so it will not be sent.")
+        return
     cost = plan.new["credits_low"].sum()
     if plan.balance is not None and cost > plan.balance:
-        return f"The balance of {display.credits(plan.balance)} does not pay for it: top up, or it stops half-way."
-    return ""
+        balance = display.credits(plan.balance)
+        yield Warning("balance", f"The balance of {balance} does not pay for it: top up, or it stops half-way.")
 
 
 def facts(plan: Plan) -> list[tuple[str, str]]:
@@ -171,15 +198,21 @@ def _hours(plan: Plan) -> str:
 
 def _left_out(plan: Plan) -> list[tuple[str, str]]:
     """Count who is left out: refused with the commonest reasons, and duplicates."""
-    problems = plan.frame["problem"].dropna().str.replace(_HOURS, r"\1", regex=True)
-    duplicate = problems.str.startswith("duplicate")
-    reasons = problems[~duplicate].str.replace(_DETAIL, "", regex=True).value_counts(sort=True)
-    found = [("refused", f"{(~duplicate).sum():,}")]
-    if len(reasons):
+    reasons = left_out_by_kind(plan.frame)
+    duplicates = reasons.pop(DUPLICATE, 0)
+    found = [("refused", f"{sum(reasons.values()):,}")]
+    if reasons:
         more = [f"{len(reasons) - _REASONS:,} more reasons"] if len(reasons) > _REASONS else []
-        said = [f"{count:,} × {reason}" for reason, count in reasons.head(_REASONS).items()]
+        said = [f"{count:,} × {reason}" for reason, count in islice(reasons.items(), _REASONS)]
         found.append(("- why", "; ".join([*said, *more])))
-    return [*found, ("duplicates", f"{duplicate.sum():,}")]
+    return [*found, ("duplicates", f"{duplicates:,}")]
+
+
+def left_out_by_kind(rows: pd.DataFrame) -> dict[str, int]:
+    """Count the rows that are left out by their kind, the most frequent first."""
+    kinds = rows.loc[rows["problem"].notna(), "kind"]
+    named = kinds.map({kind: f"{kind} (refused as asked)" for kind in REPAIRS}).fillna(kinds)
+    return {str(kind): int(count) for kind, count in named.value_counts(sort=True).items()}
 
 
 def _cost(rows: pd.DataFrame) -> list[tuple[str, str]]:

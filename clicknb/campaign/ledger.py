@@ -20,6 +20,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
+from clicknb import display
 from clicknb.campaign import schema, statements
 from clicknb.campaign.attempts import Attempts, one_row
 from clicknb.campaign.lock import refuse_second_name
@@ -35,6 +36,7 @@ from clicknb.campaign.schema import (
 from clicknb.campaign.store import RESTORE
 from clicknb.campaign.units import micro, micro_credits, moment
 from clicknb.errors import CampaignError, LedgerError
+from clicknb.messages.kinds import CANCELLED
 
 UNASKED = "cancelled after an answer that it was not accepted; campaign.reconcile() asks the gateway whether that is so"
 
@@ -120,10 +122,23 @@ class Ledger(Attempts):
                 self.origin.count(connection)
             return str(connection.execute(query).one().id)
 
-    def stop(self, campaign_id: str, reason: str) -> None:
-        """Record why sending stopped, which also stops a sender at work; an empty reason clears it."""
+    def stop(self, campaign_id: str, reason: str, *, paused: bool = False) -> None:
+        """Record why sending stopped, which also stops a sender at work; an empty reason clears it.
+
+        Parameters
+        ----------
+        paused
+            Whether the user wanted it so.
+        """
+        change = sa.update(campaigns).where(campaigns.c.id == campaign_id)
         with self._writing() as connection:
-            connection.execute(sa.update(campaigns).where(campaigns.c.id == campaign_id).values(stopped=reason))
+            connection.execute(change.values(stopped=reason, paused=int(paused)))
+
+    def stopped(self, campaign_id: str, reason: str) -> None:
+        """Record why a sender stopped, unless somebody has told it to and that is on record."""
+        change = sa.update(campaigns).where(campaigns.c.id == campaign_id, campaigns.c.stopped == "")
+        with self._writing() as connection:
+            connection.execute(change.values(stopped=reason))
 
     # rows
 
@@ -134,7 +149,7 @@ class Ledger(Attempts):
         label that comes again is forgotten: the new row says what holds for it now.
         """
         left_out = sa.select(rows.c.id, rows.c.label, rows.c.key).where(
-            rows.c.campaign_id == campaign_id, rows.c.key.startswith(schema.LEFT_OUT)
+            rows.c.campaign_id == campaign_id, rows.c.left_out == 1
         )
         labels, keys = set(new["label"]), set(new["key"])
         contents = zip(*(new[name] for name in schema.CONTENT), strict=True)
@@ -154,9 +169,9 @@ class Ledger(Attempts):
         """Read what each row says and where it stands, by its key; rows that a plan left out are not in it."""
         query = (
             sa.select(rows.c.key, rows.c.text, rows.c.sender, rows.c.options)
-            .add_columns(schema.STATE, rows.c.skipped)
+            .add_columns(schema.STATE, rows.c.skip_kind)
             .select_from(schema.with_telling_attempt())
-            .where(rows.c.campaign_id == campaign_id, ~rows.c.key.startswith(schema.LEFT_OUT))
+            .where(rows.c.campaign_id == campaign_id, rows.c.left_out == 0)
         )
         with self._reading() as connection:
             return {row[0]: Recorded._make(row[1:]) for row in connection.execute(query)}
@@ -164,7 +179,7 @@ class Ledger(Attempts):
     def variants(self, campaign_id: str) -> dict[str, str]:
         """Read which variant each row got, by its key."""
         query = sa.select(rows.c.key, rows.c.variant).where(
-            rows.c.campaign_id == campaign_id, rows.c.variant.is_not(None), ~rows.c.key.startswith(schema.LEFT_OUT)
+            rows.c.campaign_id == campaign_id, rows.c.variant.is_not(None), rows.c.left_out == 0
         )
         with self._reading() as connection:
             return {key: str(variant) for key, variant in connection.execute(query)}
@@ -212,10 +227,11 @@ class Ledger(Attempts):
         with self._reading() as connection:
             return str(connection.execute(query).scalar_one())
 
-    def leave_out(self, reasons: Mapping[int, str]) -> None:
-        """Record of rows why they are not sent."""
+    def leave_out(self, kind: str, reasons: Mapping[int, str]) -> None:
+        """Record of rows why they are not sent: the kind, of ``kinds.SKIPPED``, and the words for each."""
         if reasons:
-            change = sa.update(rows).where(rows.c.id == sa.bindparam("row")).values(skipped=sa.bindparam("reason"))
+            this = sa.update(rows).where(rows.c.id == sa.bindparam("row"))
+            change = this.values(skipped=sa.bindparam("reason"), skip_kind=kind)
             with self._writing() as connection:
                 connection.execute(change, [{"row": row, "reason": reason} for row, reason in reasons.items()])
 
@@ -228,11 +244,12 @@ class Ledger(Attempts):
         unasked = attempts.c.to_ask == sa.literal_column("1"), attempts.c.row_id.in_(mine)
         doubt = sa.update(attempts).where(*unasked).values(state="unknown", to_ask=0, error=UNASKED)
         live = sa.exists().where(attempts.c.row_id == rows.c.id, attempts.c.state != "returned")
-        waiting = (rows.c.campaign_id == campaign_id, rows.c.skipped.is_(None), ~live)
+        waiting = (rows.c.campaign_id == campaign_id, rows.c.skip_kind.is_(None), ~live)
         with self._writing() as connection:
-            connection.execute(sa.update(campaigns).where(campaigns.c.id == campaign_id).values(stopped=reason))
+            stop = sa.update(campaigns).where(campaigns.c.id == campaign_id)
+            connection.execute(stop.values(stopped=reason, paused=0))
             connection.execute(doubt)
-            connection.execute(sa.update(rows).where(*waiting).values(skipped=reason))
+            connection.execute(sa.update(rows).where(*waiting).values(skipped=reason, skip_kind=CANCELLED))
 
     def table(self, campaign_id: str, *, only: int | None = None) -> dict[str, list[Any]]:
         """Read every row with its telling attempt column by column, in the order of the plan; or only one row."""
@@ -338,7 +355,7 @@ _tried = sa.and_(
 _SAME = (
     sa.select(rows.c.id, schema.STATE)
     .select_from(schema.with_telling_attempt())
-    .where(*_mine, rows.c.skipped.is_(None))
+    .where(*_mine, rows.c.skip_kind.is_(None))
     .where(sa.or_(_planned, _tried))
     .order_by(_planned, rows.c.id.desc())
     .limit(1)
@@ -351,7 +368,7 @@ def _refuse_if_purged(connection: sa.Connection, campaign_id: str) -> None:
     at = connection.execute(sa.select(campaigns.c.purged_at).where(campaigns.c.id == campaign_id)).scalar()
     if at is not None:
         message = (
-            f"The numbers of this campaign were purged on {moment(at):%d %B %Y}, so nobody can tell who has had its "
-            "message. Nothing was sent. Give the campaign a new name."
+            f"The numbers of this campaign were purged on {display.date(moment(at))}, so nobody can tell who has had "
+            "its message. Nothing was sent. Give the campaign a new name."
         )
         raise CampaignError(message)

@@ -36,49 +36,18 @@ class Rule(NamedTuple):
     ask: bool = False
 
 
-_REJECTED, _UNKNOWN = Rule("rejected"), Rule("unknown")
-_REFUSED_ACCOUNT = Rule("returned", "stop", ask=True)
+_UNKNOWN = Rule("unknown")
+
+_BY_CONCERN: dict[codes.Concern, Rule] = {
+    "row": Rule("rejected"),
+    "account": Rule("returned", "stop", ask=True),
+    "session": Rule("returned", "renew", ask=True),
+}
+"""What a refusal means by what it is about; one that is about anything else does not settle the message."""
 
 MATRIX: dict[str, Rule] = {
+    **{f"error {code}": _BY_CONCERN.get(known.concern, _UNKNOWN) for code, known in codes.ERRORS.items()},
     "accepted": Rule("accepted"),
-    # the gateway refuses the account: nothing was accepted, and nothing would be
-    "error 001": _REFUSED_ACCOUNT,
-    "error 002": _REFUSED_ACCOUNT,
-    "error 004": _REFUSED_ACCOUNT,
-    "error 007": _REFUSED_ACCOUNT,
-    "error 108": _REFUSED_ACCOUNT,
-    "error 130": _REFUSED_ACCOUNT,
-    "error 301": _REFUSED_ACCOUNT,
-    # the session ended: nothing was accepted
-    "error 003": Rule("returned", "renew", ask=True),
-    # the gateway refuses this message
-    "error 105": _REJECTED,
-    "error 106": _REJECTED,
-    "error 107": _REJECTED,
-    "error 113": _REJECTED,
-    "error 114": _REJECTED,
-    "error 121": _REJECTED,
-    "error 122": _REJECTED,
-    "error 123": _REJECTED,
-    "error 128": _REJECTED,
-    # errors that should not answer a send of ours, or do not settle it
-    "error 005": _UNKNOWN,
-    "error 100": _UNKNOWN,
-    "error 101": _UNKNOWN,
-    "error 102": _UNKNOWN,
-    "error 103": _UNKNOWN,
-    "error 104": _UNKNOWN,
-    "error 109": _UNKNOWN,
-    "error 110": _UNKNOWN,
-    "error 111": _UNKNOWN,
-    "error 112": _UNKNOWN,
-    "error 115": _UNKNOWN,
-    "error 116": _UNKNOWN,
-    "error 120": _UNKNOWN,
-    "error 201": _UNKNOWN,
-    "error 202": _UNKNOWN,
-    "error 302": _UNKNOWN,
-    "error 901": _UNKNOWN,
     "error not listed": _UNKNOWN,
     # HTTP: only an explicit throttle says that nothing was accepted
     "http 429": Rule("returned", "pause", ask=True),

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from clicknb import checks, display, frames
-from clicknb.campaign import glance, record, schema, single
+from clicknb.campaign import glance, record, single
 from clicknb.campaign.campaign import Campaign, begin, execute, in_background
 from clicknb.campaign.options import Options
 from clicknb.campaign.schema import Message, Recorded
@@ -97,7 +97,8 @@ class Plan:
 
     @cached_property
     def _keys(self) -> list[str]:
-        return [key for key in self._all_keys if not key.startswith(schema.LEFT_OUT)]
+        sent = self._frame["problem"].isna()
+        return [key for key, is_sent in zip(self._all_keys, sent, strict=True) if is_sent]
 
     @cached_property
     def token(self) -> str:
@@ -364,7 +365,8 @@ class Plan:
     def _all_keys(self) -> list[str]:
         """Make the key of every row: of those to send the number, of those left out what was read."""
         rows = self._frame.reset_index(drop=True)
-        return row_keys(rows["to"].where(rows["problem"].isna(), schema.LEFT_OUT + rows["read_as"].fillna("")).tolist())
+        left_out = _LEFT_OUT + rows["read_as"].fillna("")
+        return row_keys(rows["to"].where(rows["problem"].isna(), left_out).tolist())
 
     def _kept_keys(self, held: Container[str]) -> list[str]:
         """Make the keys under which the rows are recorded.
@@ -377,15 +379,18 @@ class Plan:
 
     def _records(self, options: str, held: Container[str] = ()) -> dict[str, list[Any]]:
         """Write the rows as the ledger keeps them, column by column: those to send, and those left out and why."""
-        frame, count = self._frame, len(self._frame)
+        frame, count, keys = self._frame, len(self._frame), self._kept_keys(held)
+        left_out = zip(frame["problem"].notna(), keys, self._all_keys, strict=True)
         return {
-            "key": self._kept_keys(held),
+            "key": keys,
+            "left_out": [int(problem and key == own) for problem, key, own in left_out],
             "ordinal": frame["row"].tolist(),
             "label": [record.label(value) for value in frame.index],
             "sender": [self.options.sender] * count,
             "options": [options] * count,
             "estimated": [micro_credits(credits) for credits in frame["credits_low"].tolist()],
             "skipped": _values(frame["problem"]),
+            "skip_kind": _values(frame["kind"].where(frame["problem"].notna())),
             "zone": [None] * count if self._zones is None else _values(self._zones),
             **{name: _values(frame[name]) for name in ("to", "country", "text", "encoding", "parts", "variant")},
         }
@@ -422,7 +427,7 @@ class Plan:
     @property
     def warnings(self) -> list[str]:
         """What one should know before this is sent; empty if there is nothing."""
-        return glance.warnings(self)
+        return [warning.text for warning in glance.warnings(self)]
 
     def __repr__(self) -> str:
         return glance.text(self)
@@ -430,6 +435,9 @@ class Plan:
     def _repr_html_(self) -> str:
         return glance.html(self)
 
+
+_LEFT_OUT = "skipped "
+"""What stands before what was read in the key of a row that is left out, so that it is no message's."""
 
 _NAMED = 10
 """How many rows an error names."""

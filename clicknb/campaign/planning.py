@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -20,6 +20,7 @@ from clicknb.campaign.service import Service
 from clicknb.messages import hours, recipients, zones
 from clicknb.messages.cells import as_text, require_columns
 from clicknb.messages.characters import LONE_SURROGATE
+from clicknb.messages.kinds import SUPPRESSED
 from clicknb.messages.numbers import typed
 from clicknb.messages.substitution import substitute
 from clicknb.messages.template import Field, Template
@@ -62,50 +63,75 @@ _TEXT = Field("text", "", None, str)
 def make_one(service: Service, to: str, text: str, options: Options) -> Single:
     """Work out the fate of one message, as ``make`` does for a table of one row and the template ``{text}``."""
     verdict = typed(to if to.strip() else "", options.country, recipients.check_repairs(options.refuse))
-    barred = verdict.to and _bars(service, options.sender)(verdict.to)
+    barred = _bars(service, options.sender)(verdict.to) if verdict.to else None
     written, unwritten = _TEXT.write(text if text.strip() else math.nan)
     broken = _broken(written)
     kept = "" if broken else written
     said = substitute(kept) if options.substitute else kept
     measured = measure(said)
     too_long = _too_long(measured.parts, options.max_parts)
-    problems = (verdict.problem, barred, broken, unwritten, _empty(said), too_long)
+    read = Problem(verdict.kind or "", verdict.problem) if verdict.problem else None
+    problems = (read, barred, broken, _unfit(unwritten), _empty(said), too_long)
     problem = next(filter(None, problems), None)
-    return Single(verdict.to, verdict.country, said, measured.encoding, measured.parts, problem)
+    words = problem.words if problem else None
+    return Single(verdict.to, verdict.country, said, measured.encoding, measured.parts, words)
 
 
 # the rules, each for one message: why it cannot be sent, or None
 
 
-def _bars(service: Service, sender: str) -> Callable[[str], str | None]:
+class Problem(NamedTuple):
+    """Why a message cannot be sent: a kind of ``kinds.KINDS``, and the words for it."""
+
+    kind: str
+    words: str
+
+
+def _bars(service: Service, sender: str) -> Callable[[str], Problem | None]:
     """Give the rule for whom nobody may write to: who is not on the account's allow list, or suppressed."""
     suppressed = suppression.read(service.ledger)
 
-    def barred(to: str) -> str | None:
+    def barred(to: str) -> Problem | None:
         if service.allow is not None and to not in service.allow:
-            return "not on the account's allow list"
-        return suppressed.reason(to, sender)
+            return Problem("not allowed", "not on the account's allow list")
+        reason = suppressed.reason(to, sender)
+        return Problem(SUPPRESSED, reason) if reason else None
 
     return barred
 
 
-def _broken(text: str) -> str | None:
+def _broken(text: str) -> Problem | None:
     """Leave out a text with half a surrogate pair, as whoever cuts an emoji in two leaves it: nobody can send that."""
-    return "the text holds half of a broken emoji: delete it or write it again" if LONE_SURROGATE.search(text) else None
+    words = "the text holds half of a broken emoji: delete it or write it again"
+    return Problem("broken emoji", words) if LONE_SURROGATE.search(text) else None
 
 
-def _empty(text: str) -> str | None:
-    return None if text.strip() else "the text is empty"
+def _unfit(words: object) -> Problem | None:
+    """Leave out a text that a cell does not let be written; what is not a str says of no problem."""
+    return Problem("unfit cell", words) if isinstance(words, str) and words else None
 
 
-def _too_long(parts: int, most: int) -> str | None:
-    return f"needs {parts} parts, but max_parts is {most}" if parts > most else None
+def _closed(kind: str, words: Any) -> Problem | None:
+    """Leave out whose hours it is not, or nobody knows; what is not a str says of no problem."""
+    return Problem(kind, words) if isinstance(words, str) else None
 
 
-def _refuse(plan: pd.DataFrame, problems: pd.Series[Any] | Iterable[str | None]) -> None:
+def _empty(text: str) -> Problem | None:
+    return None if text.strip() else Problem("empty text", "the text is empty")
+
+
+def _too_long(parts: int, most: int) -> Problem | None:
+    return Problem("too many parts", f"needs {parts} parts, but max_parts is {most}") if parts > most else None
+
+
+def _refuse(plan: pd.DataFrame, problems: Iterable[Problem | None]) -> None:
     """Give rows a problem where they have none yet."""
-    given = problems if isinstance(problems, pd.Series) else pd.Series(list(problems), plan.index, dtype="str")
-    plan["problem"] = plan["problem"].where(plan["problem"].notna(), given)
+    fresh = zip(plan["problem"].isna().tolist(), problems, strict=True)
+    found = {place: problem for place, (free, problem) in enumerate(fresh) if free and problem}
+    if found:
+        rows = plan.index[list(found)]
+        plan.loc[rows, "kind"] = [problem.kind for problem in found.values()]
+        plan.loc[rows, "problem"] = [problem.words for problem in found.values()]
 
 
 def _observe_hours(
@@ -122,7 +148,9 @@ def _observe_hours(
     rows = plan["problem"].isna()
     decided = hours.decisions(options.hours, plan["to"].where(rows), plan["country"], now, zones=given)
     plan["local_time"] = decided["local_time"]
-    _refuse(plan, hours.problems(decided, now, options.outside).where(rows))
+    words = hours.problems(decided, now, options.outside).where(rows).tolist()
+    kinds = decided["zone"].isna().map({True: "no zone", False: "outside hours"}).tolist()
+    _refuse(plan, map(_closed, kinds, words))
     return None if given is None else given.map(zones.read_zone, na_action="ignore")
 
 
@@ -133,14 +161,14 @@ def _write(service: Service, plan: pd.DataFrame, people: pd.DataFrame, options: 
     plan["written"] = texts.fillna("")
     _refuse_broken(plan)
     plan["text"] = substitute(plan["written"]) if options.substitute else plan["written"]
-    _refuse(plan, problems)
+    _refuse(plan, map(_unfit, problems.tolist()))
     _refuse(plan, map(_empty, plan["text"].tolist()))
 
 
 def _refuse_broken(plan: pd.DataFrame) -> None:
     """Leave out broken texts, which nothing else can read."""
-    broken = pd.Series(list(map(_broken, plan["written"].tolist())), plan.index, dtype="str")
-    plan["written"] = plan["written"].mask(broken.notna(), "")
+    broken = list(map(_broken, plan["written"].tolist()))
+    plan["written"] = plan["written"].mask(pd.Series(broken, plan.index, dtype="object").notna(), "")
     _refuse(plan, broken)
 
 

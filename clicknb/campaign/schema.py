@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from clicknb.display import mask_number
+from clicknb.messages.kinds import SUPPRESSED
 
 _LAST = 253_402_300_799_999_999  # the end of the year 9999
 _MOST_MONEY = 10**15  # a thousand million credits
@@ -26,7 +27,7 @@ BORROWED = "the answer named a message that was answered before"
 APPLICATION_ID = 0x636C6B6E
 """What makes an SQLite file a ledger: "clkn"."""
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 MIGRATIONS: dict[int, tuple[str, ...]] = {
     2: (
@@ -56,6 +57,17 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
         "(coalesce(later.answered_at, 0), later.row_id, later.attempt))",
         "DROP INDEX ix_attempts_apimsgid",
         "CREATE UNIQUE INDEX ix_attempts_apimsgid ON attempts (apimsgid COLLATE NOCASE) WHERE apimsgid IS NOT NULL",
+    ),
+    4: (  # until then the words said it
+        "ALTER TABLE rows ADD COLUMN left_out INTEGER NOT NULL DEFAULT 0 CHECK (left_out BETWEEN 0 AND 1)",
+        "UPDATE rows SET left_out = 1 WHERE key LIKE 'skipped %'",
+        "ALTER TABLE rows ADD COLUMN skip_kind TEXT",
+        "UPDATE rows SET skip_kind = CASE WHEN skipped LIKE 'suppressed: %' THEN 'suppressed' "
+        "WHEN skipped LIKE 'it is ___ __:__ in %' THEN 'outside hours' "
+        "WHEN skipped = 'cancelled before it was sent' THEN 'cancelled' "
+        "WHEN skipped = 'purged' THEN 'purged' ELSE 'plan' END WHERE skipped IS NOT NULL",
+        "ALTER TABLE campaigns ADD COLUMN paused INTEGER NOT NULL DEFAULT 0 CHECK (paused BETWEEN 0 AND 1)",
+        "UPDATE campaigns SET paused = 1 WHERE stopped = 'paused by the user'",
     ),
 }
 """The statements that lead to each version from the one before."""
@@ -92,6 +104,7 @@ campaigns = sa.Table(
     _money("spent"),
     _time("purged_at"),
     sa.Column("rules", sa.Text, nullable=False, server_default="{}"),
+    _number("paused", 0, 1, nullable=False, server_default="0"),
     sqlite_strict=True,
 )
 
@@ -133,9 +146,13 @@ rows = sa.Table(
     sa.Column("seal", sa.Text, nullable=False, default=""),
     sa.Column("zone", sa.Text),
     _time("asked_at"),
+    _number("left_out", 0, 1, nullable=False, server_default="0"),
+    sa.Column("skip_kind", sa.Text),
     sa.UniqueConstraint("campaign_id", "key"),
     sqlite_strict=True,
 )
+"""``left_out``: the plan left the row out, so that its key is no message's. ``skip_kind`` says why a row is not sent, a
+kind of ``kinds.SKIPPED``; ``skipped`` says it in words, by which nothing is decided."""
 
 attempts = sa.Table(
     "attempts",
@@ -206,12 +223,6 @@ suppressions = sa.Table(
     sqlite_strict=True,
 )
 
-LEFT_OUT = "skipped "
-"""How the key of a row begins that a plan left out."""
-
-SUPPRESSED = "suppressed: "
-"""How the reason begins for which a row was left out when it was sent; whether it holds is asked again each time."""
-
 CONTENT = ("key", "to", "sender", "text", "encoding", "parts", "options")
 """What a row sends."""
 
@@ -236,7 +247,7 @@ TURN = sa.func.coalesce(_of_all(sa.func.max(sa.case((_each.c.state != "returned"
 
 STATE = sa.case(
     (sa.and_(attempts.c.state.is_not(None), attempts.c.state != "returned"), attempts.c.state),
-    (rows.c.skipped.is_not(None), "skipped"),
+    (rows.c.skip_kind.is_not(None), "skipped"),
     else_="planned",
 ).label("state")
 """The state of a row: what its telling attempt came to, or what became of it without one."""
@@ -310,12 +321,12 @@ class Recorded(NamedTuple):
     sender: str
     options: str
     state: str
-    skipped: str | None = None
+    skip_kind: str | None = None
 
     @property
     def waits(self) -> bool:
         """Whether it was never tried and may still be sent; the list of suppressed numbers is asked again then."""
-        return self.state == "planned" or (self.state == "skipped" and (self.skipped or "").startswith(SUPPRESSED))
+        return self.state == "planned" or (self.state == "skipped" and self.skip_kind == SUPPRESSED)
 
 
 class Message(NamedTuple):

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from types import FrameType
 
-from clicknb.campaign.attempts import RELISTED
+from clicknb import display
 from clicknb.campaign.brakes import Brakes
 from clicknb.campaign.gate import Gate
 from clicknb.campaign.matrix import Rule, judge
@@ -176,11 +176,11 @@ class Sender:
         self._brakes.borrowed(len(written.borrowed))
         self._outcomes.clear()
         self._came_on.clear()
-        if written.refused == RELISTED:
+        if written.relisted:
             self._readmit(departing)
         elif written.refused:
             self.stop(written.refused)
-        return [] if written.refused else departing
+        return [] if written.relisted or written.refused else departing
 
     def _readmit(self, departing: list[Flight]) -> None:
         """Leave out of the queue who has been suppressed since it was made."""
@@ -308,7 +308,8 @@ class Sender:
         count = sum(len(batch) for _, batch in self._held)
         opens_at = min((opens_at for opens_at, _ in self._held if opens_at), default=None)
         if opens_at is None or not self._gate.waits:
-            first = f", the first of them may leave on {opens_at:%d %B at %H:%M} UTC" if opens_at else ""
+            then = f"{display.date(opens_at)} at {opens_at:%H:%M} UTC" if opens_at else ""
+            first = f", the first of them may leave on {then}" if then else ""
             self.stop(f"it is outside the hours of {count:,} messages{first}")
             return
         now = self._service.clock.now()

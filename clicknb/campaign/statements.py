@@ -9,8 +9,6 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import insert
 
 from clicknb.campaign.schema import (
-    LEFT_OUT,
-    SUPPRESSED,
     Event,
     Intent,
     Outcome,
@@ -20,6 +18,7 @@ from clicknb.campaign.schema import (
     suppressions,
 )
 from clicknb.campaign.units import micro, micro_credits
+from clicknb.messages.kinds import SUPPRESSED
 
 
 def _positional(statement: sa.ClauseElement, *order: str) -> str:
@@ -52,10 +51,11 @@ PLANNED = tuple(name for name in RECORDED if name not in {"campaign_id", "seal"}
 
 _planned = insert(rows).values(_parameters(*RECORDED))
 _looked_at_again = sa.or_(
-    rows.c.key.like(sa.literal_column(f"'{LEFT_OUT}%'")), rows.c.skipped.like(sa.literal_column(f"'{SUPPRESSED}%'"))
+    rows.c.left_out == sa.literal_column("1"), rows.c.skip_kind == sa.literal_column(f"'{SUPPRESSED}'")
 )
 _place: dict[str, sa.ColumnElement[Any]] = {name: _planned.excluded[name] for name in ("ordinal", "label", "zone")}
-_place["skipped"] = sa.case((_looked_at_again, _planned.excluded.skipped), else_=rows.c.skipped)
+for _name in ("skipped", "skip_kind"):
+    _place[_name] = sa.case((_looked_at_again, _planned.excluded[_name]), else_=rows.c[_name])
 
 RECORD = _positional(_planned.on_conflict_do_update(index_elements=["campaign_id", "key"], set_=_place), *RECORDED)
 """Records a row, or the new place of one that is there, and why it is left out now if the plan may say so."""

@@ -14,12 +14,13 @@ from typing import Any
 import pandas as pd
 import sqlalchemy as sa
 
-from clicknb import checks, frames
+from clicknb import checks, display, frames
 from clicknb.campaign.ledger import Ledger
-from clicknb.campaign.schema import SUPPRESSED, suppressions
+from clicknb.campaign.schema import suppressions
 from clicknb.campaign.units import micro, moment
 from clicknb.messages import recipients
 from clicknb.messages.cells import as_text
+from clicknb.messages.kinds import DUPLICATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class Suppressed:
         if not found:
             return None
         source, at = found
-        return f"{SUPPRESSED}since {at.day} {at:%B %Y}{f', {source}' if source else ''}"
+        return f"suppressed: since {display.date(at)}{f', {source}' if source else ''}"
 
 
 def read(ledger: Ledger) -> Suppressed:
@@ -118,18 +119,15 @@ _EXAMPLE = 'Write them such as "447700900123".'
 def _numbers(table: pd.DataFrame, country: str | None) -> pd.Series[Any]:
     """Read every number; one that is there for several sender IDs is there several times."""
     checked = recipients.doctor(table, to="to", country=country)
-    first = checked["problem"].str.extract(_DUPLICATE, expand=False).dropna().astype("int64")
-    wrong = checked["problem"].drop(first.index).dropna()
+    twice = checked["kind"] == DUPLICATE
+    wrong = checked.loc[~twice, "problem"].dropna()
     if len(wrong):
         checks.refuse(
             f"{len(wrong):,} of {len(checked):,} cannot be read as numbers; row {wrong.index[0] + 1}: {wrong.iloc[0]}.",
             "Nothing was recorded; see cn.doctor().",
         )
-    checked.loc[first.index, "to"] = checked["to"].loc[first].to_numpy()
-    return checked["to"]
-
-
-_DUPLICATE = r"^duplicate of row (\d+)$"
+    read = {cell: recipients.normalise(cell, country).to for cell in set(checked.loc[twice, "read_as"])}
+    return checked["to"].where(~twice, checked["read_as"].map(read))
 
 
 def _column(table: pd.DataFrame, name: str, otherwise: str) -> pd.Series[Any]:

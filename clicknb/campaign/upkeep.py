@@ -18,9 +18,7 @@ from clicknb.campaign.schema import attempts, campaigns, events, rows
 from clicknb.campaign.units import micro
 from clicknb.clock import RealClock
 from clicknb.errors import CampaignError, InvalidInput, LedgerError
-
-PURGED = "purged"
-"""What stands where a reason and a key were."""
+from clicknb.messages.kinds import PURGED
 
 
 def backup(ledger: Ledger, path: Path) -> Path:
@@ -203,7 +201,8 @@ def _forget(connection: sa.Connection, row_ids: list[dict[str, int]], *, whole: 
         return
     key = sa.literal(f"{PURGED}#").concat(sa.cast(rows.c.id, sa.Text))
     nobody = {"to": None, "text": None, "label": sa.cast(rows.c.ordinal, sa.Text), "seal": ""}
-    connection.execute(sa.update(rows).where(rows.c.id == this).values(**nobody, key=key, skipped=PURGED), row_ids)
+    gone = {**nobody, "key": key, "skipped": PURGED, "skip_kind": PURGED}
+    connection.execute(sa.update(rows).where(rows.c.id == this).values(gone), row_ids)
     connection.execute(sa.update(attempts).where(attempts.c.row_id == this).values(error=None), row_ids)
 
 

@@ -251,7 +251,7 @@ class Campaign(Form):
 
     def _came_out(self, result: progress.Result) -> None:
         self.outcome.result = result
-        if self.campaign is not None and result.stopped not in {"", progress.PAUSED}:
+        if self.campaign is not None and result.stopped and not result.paused:
             self.last_error = CampaignStopped(result.stopped, campaign=self.campaign)
 
     def resume(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 import pandas as pd
@@ -64,7 +63,7 @@ class Checked:
             people=people,
             plan=plan,
             facts=glance.facts(plan),
-            warnings=[_in_words(warning) for warning in plan.warnings if not warning.startswith("The texts: ")],
+            warnings=[warning.plain for warning in glance.warnings(plan) if warning.kind != "texts"],
             countries=plan.countries,
             findings=report.frame,
             title=str(report).splitlines()[0],
@@ -113,24 +112,3 @@ class Checked:
         )
         shown.loc[first["problem"].notna().to_numpy(), "becomes"] = "left out"
         return shown, len(rows)
-
-
-def _in_words(warning: str) -> str:
-    """Say a warning of a plan to somebody who sees a form instead of code.
-
-    Examples
-    --------
-    >>> _in_words("It adds 20 parts; substitute=True would save 9 parts, see plan.autopsy().")
-    'It adds 20 parts; replacing them would save 9 parts, see the table below.'
-    """
-    for code, words in _CODE_IN_WORDS.items():
-        warning = re.sub(code, words, warning)
-    return warning
-
-
-_CODE_IN_WORDS = {
-    r"substitute=True": "replacing them",
-    r"see plan\.autopsy\(\)": "see the table below",
-    r"see plan\.doctor\(\)": "see the rows above",
-    r'hours="(\w+)" keeps to it': r"the hours of \1 above keep to it",
-}

@@ -14,12 +14,14 @@ from typing import Any
 
 import pandas as pd
 
+from clicknb import display
 from clicknb.account import Account
 from clicknb.campaign.options import MOST_PARTS
 from clicknb.campaign.plan import FARTHEST, Plan
 from clicknb.checks import refuse
 from clicknb.errors import AlreadySent, CampaignStopped, InvalidInput
 from clicknb.forms import code
+from clicknb.messages.kinds import DUPLICATE
 from clicknb.messages.recipients import doctor
 from clicknb.messages.text import Parts, measure, split
 from clicknb.messages.written import is_rounded
@@ -140,7 +142,7 @@ class Draft:
         if not len(numbers):
             found.append("Write a number.")
         refused = numbers["problem"].dropna()
-        unread = int((~refused.str.startswith("duplicate")).sum())
+        unread = int((numbers.loc[refused.index, "kind"] != DUPLICATE).sum())
         if unread:
             found.append(f"Correct or remove {unread:,} of the {len(numbers):,} numbers.")
         if len(numbers) - len(refused) > MOST_NUMBERS:
@@ -171,7 +173,10 @@ class Draft:
         if self.at is not None:
             now = account.now()
             if not now < self.at <= now + FARTHEST:
-                refuse("The time to deliver is not within the next 7 days.", f"It is now {now:%d %B %Y %H:%M} UTC.")
+                refuse(
+                    "The time to deliver is not within the next 7 days.",
+                    f"It is now {display.date(now)} {now:%H:%M} UTC.",
+                )
         return self._plan(account, self._name(account))
 
     def _plan(self, account: Account, name: str) -> Plan:

@@ -17,8 +17,6 @@ from clicknb.forms.work import Task
 LOOK = 0.3
 """Seconds between two looks at a campaign that is being sent."""
 
-PAUSED = "paused by the user"
-
 _OPEN = ("planned", "sending")
 _SPAN = 10.0  # seconds over which the rate is measured
 _MINUTE, _HOUR = 60, 3600
@@ -38,17 +36,20 @@ class Result:
         Why messages did not arrive, see ``Campaign.reasons``.
     stopped : str
         Why sending stopped before its end; empty if it did not.
+    paused : bool
+        Whether the user wanted that.
     """
 
     counts: dict[str, int]
     facts: list[tuple[str, str]]
     reasons: pd.DataFrame
     stopped: str
+    paused: bool
 
     @classmethod
     def of(cls, campaign: Campaign) -> Result:
         """Read it from the ledger."""
-        return cls(campaign.counts, campaign.facts(), campaign.reasons(), campaign.stopped)
+        return cls(campaign.counts, campaign.facts(), campaign.reasons(), campaign.stopped, campaign.paused)
 
 
 @dataclass(slots=True)

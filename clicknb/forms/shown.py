@@ -9,7 +9,7 @@ import pandas as pd
 from clicknb import display
 from clicknb.forms import pieces
 from clicknb.forms.checked import Checked
-from clicknb.forms.progress import PAUSED, Result
+from clicknb.forms.progress import Result
 from clicknb.forms.recipe import worst
 from clicknb.messages.text import split
 
@@ -92,7 +92,7 @@ def _ended(found: Result) -> str:
     """Say in a sentence how sending ended."""
     left = found.counts.get("planned", 0)
     sent = ", ".join(f"{count:,} {state}" for state, count in found.counts.items())
-    if found.stopped == PAUSED:
+    if found.paused:
         return pieces.notice("note", f"You stopped it: {sent}. The {left:,} planned have not left; Resume goes on.")
     if found.stopped:
         return pieces.notice(

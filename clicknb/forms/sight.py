@@ -164,7 +164,7 @@ def newest(account: Account) -> pd.DataFrame:
 def titled(row: pd.Series) -> str:
     """Name a campaign in a list to choose from."""
     name = display.shorten(display.mask_digits(row["name"], 7), 40)
-    return f"{name}: {row['rows']:,} recipients, {row['started_at']:%-d %b %Y %H:%M} UTC"
+    return f"{name}: {row['rows']:,} recipients, {display.date(row['started_at'])} {row['started_at']:%H:%M} UTC"
 
 
 def see(account: Account, name: str, by: str, before: Sight | None = None) -> Sight:

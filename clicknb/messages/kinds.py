@@ -1,10 +1,17 @@
-"""What the doctor finds in the cells of a sheet, each kind with its short name, and in words for everybody."""
+"""Why a row is what it is, each kind with its short name and in words for everybody.
+
+What the doctor finds in a cell, why a plan leaves a row out, why one that was planned is not sent. What the program
+does rests on the names of these kinds, never on words.
+"""
 
 from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
 Sure = Literal["certain", "likely", "guess"]
+
+DUPLICATE, SUPPRESSED, CANCELLED, PURGED = "duplicate", "suppressed", "cancelled", "purged"
+"""Kinds by which something is decided."""
 
 
 class Kind(NamedTuple):
@@ -155,11 +162,48 @@ PROBLEMS: dict[str, Kind] = {
         "Nobody can have this number: its country has none that begin like this.",
         "Look for a wrong digit, or a wrong country code.",
     ),
-    "duplicate": Kind(
+    DUPLICATE: Kind(
         "The same number stands in an earlier row, perhaps written differently. Only that first row will be used.",
         "Nothing to do, unless two people share a number and each has a message of their own.",
     ),
 }
 """Findings that keep a row out."""
 
-KINDS: dict[str, Kind] = REPAIRS | PROBLEMS
+LEFT_OUT: dict[str, Kind] = {
+    "not allowed": Kind("The number is not on the account's allow list.", "Nothing to do while you only test."),
+    SUPPRESSED: Kind(
+        "Nobody may write to this number, or not with this sender ID. That is asked again each time something leaves.",
+        "Leave this person alone, unless they asked for messages again.",
+    ),
+    "unfit cell": Kind(
+        "A cell that the text needs is blank, or not what its format asks for, such as a date.",
+        "Fill it in, or give a default, as in {first_name|there}; else correct the cell or the format.",
+    ),
+    "broken emoji": Kind(
+        "The text holds half of an emoji, which nobody can send.",
+        "Delete it or write it again.",
+    ),
+    "empty text": Kind("Nothing would be written to this person.", "Give the text some words of its own."),
+    "too many parts": Kind(
+        "The text needs more parts than max_parts allows.",
+        "Shorten the text or what is filled in, or allow more parts.",
+    ),
+    "outside hours": Kind(
+        "It is too early or too late for this person by their own clock.",
+        "Send later, or let the gateway or the program wait: outside='schedule' or outside='wait'.",
+    ),
+    "no zone": Kind(
+        "What stands in the column of time zones is none.",
+        "Write one such as Europe/London, or leave the cell blank.",
+    ),
+}
+"""Why a plan leaves out a row whose number can be used."""
+
+KINDS: dict[str, Kind] = REPAIRS | PROBLEMS | LEFT_OUT
+
+SKIPPED: dict[str, Kind] = KINDS | {
+    CANCELLED: Kind("The campaign was cancelled before the message left.", "Plan it again under a new name."),
+    PURGED: Kind("The ledger has forgotten whom the message was for and what it said.", "Nothing to do."),
+    "plan": Kind("A plan of an older version left the row out.", "See the words beside it."),
+}
+"""Why the ledger has a row that is not sent: the kinds of plans, and what happened to the row later."""

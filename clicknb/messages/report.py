@@ -8,9 +8,9 @@ import pandas as pd
 
 from clicknb import display, frames
 from clicknb.messages.cells import require_columns
-from clicknb.messages.kinds import KINDS, PROBLEMS, REPAIRS, SURE
+from clicknb.messages.kinds import KINDS, REPAIRS, SURE
 
-_ORDER = {kind: place for place, kind in enumerate(["", *REPAIRS, *PROBLEMS])}
+_ORDER = {kind: place for place, kind in enumerate(["", *KINDS])}
 _SURE = {"certain": "This is certain.", "likely": "This is likely right.", "guess": "This is a guess."}
 _FATES = ("As written", "Repaired", "To check", "Left out")
 
@@ -85,7 +85,8 @@ def doctor_report(checked: pd.DataFrame) -> DoctorReport:
     How sure a reading is: certain: ...
     """
     require_columns(checked, list(frames.DOCTOR), purpose="The report")
-    groups: Any = checked.groupby([checked["kind"].fillna(""), checked["to"].isna()], sort=False)
+    refused = checked["problem"].notna()
+    groups: Any = checked.groupby([checked["kind"].fillna(""), refused], sort=False)
     found = [_finding(kind, refused, rows) for (kind, refused), rows in groups]
     found.sort(key=lambda one: (_FATES.index(one["fate"]), _ORDER[one["kind"] or ""]))
     return DoctorReport(frames.build(frames.FINDINGS, found))

@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from clicknb.display import MONTHS
 from clicknb.errors import InvalidInput
 from clicknb.messages.cells import as_text, require_columns, shown, text_series
 from clicknb.messages.characters import refuse_lone_surrogate
@@ -27,16 +28,12 @@ _ISO = re.compile(r"\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?:Z|
 _PLAIN_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
 _LONGEST_NUMBER = 100  # digits; Python itself refuses to write a whole number of some thousands
 
-_MONTHS = (
-    "January", "February", "March", "April", "May", "June",
-    "July", "August", "September", "October", "November", "December",
-)  # fmt: skip
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _DATE: dict[str, Callable[[datetime], str]] = {
     "a": lambda when: _DAYS[when.weekday()][:3],
     "A": lambda when: _DAYS[when.weekday()],
-    "b": lambda when: _MONTHS[when.month - 1][:3],
-    "B": lambda when: _MONTHS[when.month - 1],
+    "b": lambda when: MONTHS[when.month - 1][:3],
+    "B": lambda when: MONTHS[when.month - 1],
     "d": lambda when: f"{when.day:02}",
     "-d": lambda when: f"{when.day}",
     "m": lambda when: f"{when.month:02}",

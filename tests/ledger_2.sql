@@ -1,0 +1,162 @@
+-- A ledger as version 2 of the schema wrote it: rows sent, planned, left out by a plan, suppressed when
+-- they were to leave, cancelled, paused, purged, and outside their hours.
+PRAGMA application_id = 1668049774;
+PRAGMA user_version = 2;
+BEGIN TRANSACTION;
+CREATE TABLE attempts (
+	row_id INTEGER NOT NULL, 
+	attempt INTEGER NOT NULL, 
+	climsgid TEXT NOT NULL, 
+	state TEXT NOT NULL CHECK (state IN ('sending', 'accepted', 'rejected', 'unknown', 'absent', 'returned')), 
+	submitted_at INTEGER NOT NULL CHECK ("submitted_at" BETWEEN 0 AND 253402300799999999), 
+	answered_at INTEGER CHECK ("answered_at" BETWEEN 0 AND 253402300799999999), 
+	apimsgid TEXT, 
+	error_code TEXT, 
+	error TEXT, 
+	checked_at INTEGER CHECK ("checked_at" BETWEEN 0 AND 253402300799999999), 
+	decision TEXT, 
+	PRIMARY KEY (row_id, attempt), 
+	FOREIGN KEY(row_id) REFERENCES rows (id)
+)
+ WITHOUT ROWID,
+ STRICT
+
+;
+INSERT INTO "attempts" VALUES(1,1,'7c28f4a6e924fded7658b31c0aa2f149','accepted',1772532000000000,1772532000000000,'5fa4499fdbdfd9740c0ec3a15398959d',NULL,NULL,1772532026375000,NULL);
+INSERT INTO "attempts" VALUES(2,1,'c5748dd546fb5b326882eaa37f8e3e08','accepted',1772532000000000,1772532000000000,'50b098964c25e4d64ef9e26a695880bd',NULL,NULL,1772532064343750,NULL);
+INSERT INTO "attempts" VALUES(8,1,'2a5305ef4856bd6fcc7a3480c30a8a78','accepted',1772532064343750,1772532064343750,'23be10ef1d1de6cc14188ecdfbbc2c73',NULL,NULL,1772532080593750,NULL);
+INSERT INTO "attempts" VALUES(11,1,'1cbc0109d114fe5db5f7e3d3765b7d64','accepted',1772532064343750,1772532064343750,'ea4f0b28e0f80baf2eb77ffe5707b9a3',NULL,NULL,1772532080593750,NULL);
+INSERT INTO "attempts" VALUES(12,1,'ea16547a48ffc3e5726dc37ce1e53441','accepted',1772532064343750,1772532064343750,'ae28662575d5d50faeab0a8706381bdb',NULL,NULL,1772532080593750,NULL);
+INSERT INTO "attempts" VALUES(13,1,'42613a9acafd2920946064d23005fcc9','accepted',1772532080593750,1772532080593750,'faa0f47ee3145b74d9225d19729cff2d',NULL,NULL,NULL,NULL);
+INSERT INTO "attempts" VALUES(15,1,'ea978d955b56150dd35156cc03b31456','accepted',1772532080593750,1772532080593750,'86af54a8e71643e013205cd71959f190',NULL,NULL,NULL,'{"rule": "US", "version": "1925fe3a", "holidays": null, "zone": "Europe/London", "local_time": "2026-03-03T10:01:20+00:00", "allowed": true, "opens_at": null}');
+CREATE TABLE campaigns (
+	id TEXT NOT NULL, 
+	name TEXT NOT NULL, 
+	started_at INTEGER NOT NULL CHECK ("started_at" BETWEEN 0 AND 253402300799999999), 
+	index_names TEXT NOT NULL, 
+	stopped TEXT NOT NULL, 
+	mode TEXT NOT NULL, 
+	budget INTEGER CHECK ("budget" BETWEEN -1000000000000000 AND 1000000000000000), 
+	spent INTEGER CHECK ("spent" BETWEEN -1000000000000000 AND 1000000000000000), 
+	purged_at INTEGER CHECK ("purged_at" BETWEEN 0 AND 253402300799999999), 
+	rules TEXT DEFAULT '{}' NOT NULL, 
+	PRIMARY KEY (id), 
+	UNIQUE (name)
+)
+ STRICT
+
+;
+INSERT INTO "campaigns" VALUES('d5c46c1fd0990b2ad44be57f4cb06786','x',1772532000000000,'[null]','','each',NULL,NULL,NULL,'{}');
+INSERT INTO "campaigns" VALUES('7254f579b8562c94b40bd607a8426113','cancelled',1772532064343750,'[null]','cancelled before it was sent','each',NULL,NULL,NULL,'{}');
+INSERT INTO "campaigns" VALUES('bc5de702011fa2a3ea89dd1ba78bd757','purged',1772532064343750,'[null]','','each',NULL,NULL,1772532080593750,'{}');
+INSERT INTO "campaigns" VALUES('b8d67bb7d59cfe1e1efe8f0f8ecf9c91','paused',1772532080593750,'[null]','paused by the user','each',NULL,NULL,NULL,'{}');
+INSERT INTO "campaigns" VALUES('9dfbe84e211753f3b7cf11baf57dc1a6','hours',1772532080593750,'[null]','','each',NULL,NULL,NULL,'{"hours": "US", "outside": "refuse"}');
+CREATE TABLE events (
+	id INTEGER NOT NULL, 
+	row_id INTEGER NOT NULL, 
+	attempt INTEGER NOT NULL, 
+	apimsgid TEXT NOT NULL, 
+	status TEXT NOT NULL, 
+	charge INTEGER CHECK ("charge" BETWEEN -1000000000000000 AND 1000000000000000), 
+	at INTEGER NOT NULL CHECK ("at" BETWEEN 0 AND 253402300799999999), 
+	source TEXT NOT NULL, 
+	PRIMARY KEY (id), 
+	UNIQUE (row_id, attempt, apimsgid, status, at, source), 
+	FOREIGN KEY(row_id) REFERENCES rows (id)
+)
+ STRICT
+
+;
+INSERT INTO "events" VALUES(1,1,1,'5fa4499fdbdfd9740c0ec3a15398959d','008',NULL,1772532000000000,'query');
+INSERT INTO "events" VALUES(2,2,1,'50b098964c25e4d64ef9e26a695880bd','008',NULL,1772532000000000,'query');
+INSERT INTO "events" VALUES(5,1,1,'5fa4499fdbdfd9740c0ec3a15398959d','003',NULL,1772532005000000,'query');
+INSERT INTO "events" VALUES(6,2,1,'50b098964c25e4d64ef9e26a695880bd','003',NULL,1772532005000000,'query');
+INSERT INTO "events" VALUES(11,1,1,'5fa4499fdbdfd9740c0ec3a15398959d','004',NULL,1772532026375000,'query');
+INSERT INTO "events" VALUES(13,1,1,'5fa4499fdbdfd9740c0ec3a15398959d','004',800000,1772532026375000,'charge');
+INSERT INTO "events" VALUES(15,2,1,'50b098964c25e4d64ef9e26a695880bd','004',NULL,1772532064343750,'query');
+INSERT INTO "events" VALUES(16,2,1,'50b098964c25e4d64ef9e26a695880bd','004',800000,1772532064343750,'charge');
+INSERT INTO "events" VALUES(17,11,1,'ea4f0b28e0f80baf2eb77ffe5707b9a3','008',NULL,1772532064343750,'query');
+INSERT INTO "events" VALUES(18,12,1,'ae28662575d5d50faeab0a8706381bdb','008',NULL,1772532064343750,'query');
+INSERT INTO "events" VALUES(19,11,1,'ea4f0b28e0f80baf2eb77ffe5707b9a3','003',NULL,1772532066343750,'query');
+INSERT INTO "events" VALUES(20,12,1,'ae28662575d5d50faeab0a8706381bdb','003',NULL,1772532066343750,'query');
+INSERT INTO "events" VALUES(21,11,1,'ea4f0b28e0f80baf2eb77ffe5707b9a3','004',NULL,1772532080593750,'query');
+INSERT INTO "events" VALUES(22,12,1,'ae28662575d5d50faeab0a8706381bdb','004',NULL,1772532080593750,'query');
+INSERT INTO "events" VALUES(23,11,1,'ea4f0b28e0f80baf2eb77ffe5707b9a3','004',800000,1772532080593750,'charge');
+INSERT INTO "events" VALUES(24,12,1,'ae28662575d5d50faeab0a8706381bdb','004',800000,1772532080593750,'charge');
+INSERT INTO "events" VALUES(25,8,1,'23be10ef1d1de6cc14188ecdfbbc2c73','004',NULL,1772532080593750,'cancel');
+CREATE TABLE owners (
+	owner TEXT NOT NULL, 
+	PRIMARY KEY (owner)
+)
+ STRICT
+
+;
+INSERT INTO "owners" VALUES('sandbox');
+CREATE TABLE prices (
+	country TEXT NOT NULL, 
+	charge INTEGER CHECK ("charge" BETWEEN -1000000000000000 AND 1000000000000000), 
+	asked_at INTEGER NOT NULL CHECK ("asked_at" BETWEEN 0 AND 253402300799999999), 
+	PRIMARY KEY (country)
+)
+ STRICT
+
+;
+INSERT INTO "prices" VALUES('GB',800000,1772532000000000);
+CREATE TABLE rows (
+	id INTEGER NOT NULL, 
+	campaign_id TEXT NOT NULL, 
+	"key" TEXT NOT NULL, 
+	ordinal INTEGER NOT NULL, 
+	label TEXT NOT NULL, 
+	"to" TEXT, 
+	country TEXT, 
+	sender TEXT, 
+	text TEXT, 
+	encoding TEXT, 
+	parts INTEGER CHECK ("parts" BETWEEN 0 AND 1000), 
+	estimated INTEGER CHECK ("estimated" BETWEEN -1000000000000000 AND 1000000000000000), 
+	variant TEXT, 
+	options TEXT NOT NULL, 
+	skipped TEXT, 
+	seal TEXT NOT NULL, 
+	zone TEXT, 
+	PRIMARY KEY (id), 
+	UNIQUE (campaign_id, "key"), 
+	FOREIGN KEY(campaign_id) REFERENCES campaigns (id)
+)
+ STRICT
+
+;
+INSERT INTO "rows" VALUES(1,'d5c46c1fd0990b2ad44be57f4cb06786','447700900000#1',0,'0','447700900000','GB','','Hi Ann','gsm7',1,800000,NULL,'{}',NULL,'b48be512113303d5',NULL);
+INSERT INTO "rows" VALUES(2,'d5c46c1fd0990b2ad44be57f4cb06786','447700900001#1',1,'1','447700900001','GB','','Hi Ann','gsm7',1,800000,NULL,'{}',NULL,'8fb17106ae83dfa2',NULL);
+INSERT INTO "rows" VALUES(3,'d5c46c1fd0990b2ad44be57f4cb06786','447700900002#1',2,'2','447700900002','GB','','Hi Ann','gsm7',1,800000,NULL,'{}',NULL,'023fe6e6c1555e69',NULL);
+INSERT INTO "rows" VALUES(4,'d5c46c1fd0990b2ad44be57f4cb06786','447700900003#1',3,'3','447700900003','GB','','Hi Ann','gsm7',1,800000,NULL,'{}',NULL,'794486df3c4f6a40',NULL);
+INSERT INTO "rows" VALUES(5,'d5c46c1fd0990b2ad44be57f4cb06786','447700900004#1',4,'4','447700900004','GB','','Hi Ann','gsm7',1,800000,NULL,'{}','suppressed: since 3 March 2026, by telephone','4f32f77ac03a3624',NULL);
+INSERT INTO "rows" VALUES(6,'d5c46c1fd0990b2ad44be57f4cb06786','skipped 447700900005#1',5,'5','447700900005','GB','','Hi Ann',NULL,NULL,NULL,NULL,'{}','suppressed: since 3 March 2026, replied STOP','eb0c22a6c4bf7be3',NULL);
+INSERT INTO "rows" VALUES(7,'d5c46c1fd0990b2ad44be57f4cb06786','skipped n/a#1',6,'6',NULL,NULL,'','Hi Ann',NULL,NULL,NULL,NULL,'{}','has letters in it','e37a82812dd0c99c',NULL);
+INSERT INTO "rows" VALUES(8,'7254f579b8562c94b40bd607a8426113','447700900010#1',0,'0','447700900010','GB','','Hi Ann','gsm7',1,800000,NULL,'{}',NULL,'fd5dc966edda9ee9',NULL);
+INSERT INTO "rows" VALUES(9,'7254f579b8562c94b40bd607a8426113','447700900011#1',1,'1','447700900011','GB','','Hi Ann','gsm7',1,800000,NULL,'{}','cancelled before it was sent','c1a5c098c0ab491a',NULL);
+INSERT INTO "rows" VALUES(10,'7254f579b8562c94b40bd607a8426113','447700900012#1',2,'2','447700900012','GB','','Hi Ann','gsm7',1,800000,NULL,'{}','cancelled before it was sent','d5f1720152c19164',NULL);
+INSERT INTO "rows" VALUES(11,'bc5de702011fa2a3ea89dd1ba78bd757','purged#11',0,'0',NULL,'GB','',NULL,'gsm7',1,800000,NULL,'{}','purged','',NULL);
+INSERT INTO "rows" VALUES(12,'bc5de702011fa2a3ea89dd1ba78bd757','purged#12',1,'1',NULL,'GB','',NULL,'gsm7',1,800000,NULL,'{}','purged','',NULL);
+INSERT INTO "rows" VALUES(13,'b8d67bb7d59cfe1e1efe8f0f8ecf9c91','447700900030#1',0,'0','447700900030','GB','','Hi Ann','gsm7',1,800000,NULL,'{}',NULL,'8fb52536d84d51b2',NULL);
+INSERT INTO "rows" VALUES(14,'b8d67bb7d59cfe1e1efe8f0f8ecf9c91','447700900031#1',1,'1','447700900031','GB','','Hi Ann','gsm7',1,800000,NULL,'{}',NULL,'eaca267b5fb0bb14',NULL);
+INSERT INTO "rows" VALUES(15,'9dfbe84e211753f3b7cf11baf57dc1a6','447700900040#1',0,'0','447700900040','GB','','Hi Ann','gsm7',1,800000,NULL,'{}',NULL,'d88fe01504b11f02',NULL);
+INSERT INTO "rows" VALUES(16,'9dfbe84e211753f3b7cf11baf57dc1a6','skipped 12125550100#1',1,'1','12125550100','US','','Hi Ann','gsm7',1,NULL,NULL,'{}','it is Tue 05:01 in America/New_York, outside the US hours of Tue 08:00-21:00; they begin on Tue 3 at 08:00','efcf9d802f228d27',NULL);
+CREATE TABLE suppressions (
+	id INTEGER NOT NULL, 
+	"to" TEXT NOT NULL, 
+	sender TEXT NOT NULL, 
+	source TEXT NOT NULL, 
+	at INTEGER NOT NULL CHECK ("at" BETWEEN 0 AND 253402300799999999), 
+	lifted INTEGER NOT NULL, 
+	PRIMARY KEY (id)
+)
+ STRICT
+
+;
+INSERT INTO "suppressions" VALUES(1,'447700900005','','replied STOP',1772532000000000,0);
+INSERT INTO "suppressions" VALUES(2,'447700900004','','by telephone',1772532000000000,0);
+CREATE INDEX ix_attempts_apimsgid ON attempts (apimsgid) WHERE apimsgid IS NOT NULL;
+CREATE INDEX ix_attempts_climsgid ON attempts (climsgid);
+COMMIT;

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pandas as pd
 
 from clicknb import checks, display, frames
-from clicknb.campaign import planning, record, single, suppression, track, upkeep
+from clicknb.campaign import planning, single, track
 from clicknb.campaign.campaign import Campaign
 from clicknb.campaign.options import Mode, Options
 from clicknb.campaign.plan import Plan
@@ -20,6 +20,7 @@ from clicknb.errors import CampaignError, ClicknbError, ConfigError
 from clicknb.gateway import codes
 from clicknb.gateway.client import Clickatell
 from clicknb.gateway.wire import MessageCharge, MessageStatus
+from clicknb.ledger import maintenance, suppression, views
 from clicknb.messages.cells import require_columns
 
 if TYPE_CHECKING:
@@ -283,7 +284,7 @@ class Account:
 
     def campaigns(self) -> pd.DataFrame:
         """All campaigns of the ledger, oldest first, columns as in ``clicknb.frames.CAMPAIGNS``."""
-        return record.campaigns(self._service.ledger)
+        return views.campaigns(self._service.ledger)
 
     def campaign(self, name: str) -> Campaign:
         """Open a campaign of the ledger, also after a crash or in another kernel.
@@ -372,11 +373,11 @@ class Account:
         the gateway is asked, a question for each row; it remembers for six days. Suppressions that came later have to
         be entered again.
         """
-        return upkeep.backup(self._service.ledger, Path(path).expanduser())
+        return maintenance.backup(self._service.ledger, Path(path).expanduser())
 
     def export(self, directory: str | Path) -> list[Path]:
         """Write everything that the ledger says as CSV files that spreadsheets cannot misread; returns their paths."""
-        return upkeep.export_csv(self._service.ledger, Path(directory).expanduser())
+        return maintenance.export_csv(self._service.ledger, Path(directory).expanduser())
 
     def purge(
         self,
@@ -389,10 +390,10 @@ class Account:
         """Forget who was written to and what: of one campaign, or of those started before a time.
 
         Counts, states and charges stay, unless ``whole`` removes the campaigns altogether; see
-        ``clicknb.campaign.upkeep.purge``.
+        ``clicknb.ledger.maintenance.purge``.
         """
         now = self.now()
-        return upkeep.purge(self._service.ledger, now, before=before, campaign=campaign, whole=whole, force=force)
+        return maintenance.purge(self._service.ledger, now, before=before, campaign=campaign, whole=whole, force=force)
 
     # asking the gateway
 
@@ -436,14 +437,14 @@ class Account:
     def _ask_statuses(self, ids: Iterable[str], command: str) -> pd.DataFrame:
         wanted = _ids(ids)
         answers = dict(track.read_statuses(self._service, list(wanted), command=command))
-        rows = record.known(self._service.ledger, wanted).join(_described(answers, self.now()))
+        rows = views.known(self._service.ledger, wanted).join(_described(answers, self.now()))
         return frames.build(frames.STATUSES, rows, wanted.index)
 
     def charges(self, ids: Iterable[str]) -> pd.DataFrame:
         """Ask what messages cost by ``apimsgid``, now; columns as in ``clicknb.frames.CHARGES``."""
         wanted = _ids(ids)
         answers = dict(track.read_charges(self._service, list(wanted)))
-        rows = record.known(self._service.ledger, wanted).join(_described(answers, self.now()))
+        rows = views.known(self._service.ledger, wanted).join(_described(answers, self.now()))
         rows["charge"] = pd.Series(
             {number: float(answer.charge) for number, answer in answers.items()}, dtype="float64"
         )

@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 
 from clicknb import checks
 from clicknb.account import Account, listed
-from clicknb.campaign.ledger import Ledger
 from clicknb.campaign.service import Service
 from clicknb.clock import Clock, RealClock, RunningClock, SteppedClock
 from clicknb.errors import ConfigError
@@ -30,6 +29,7 @@ from clicknb.gateway.transport import (
     check_base_url,
     is_loopback,
 )
+from clicknb.ledger.ledger import Ledger
 from clicknb.messages.numbers import typed
 
 if TYPE_CHECKING:

@@ -25,8 +25,8 @@ from clicknb.errors import CampaignStopped, InvalidInput
 from clicknb.opening import connect, in_process, seeded
 
 if TYPE_CHECKING:
-    from clicknb.campaign.ledger import Ledger
     from clicknb.campaign.plan import Plan
+    from clicknb.ledger.ledger import Ledger
     from clicknb.sandbox import Server
 
 
@@ -246,7 +246,7 @@ def rehearse(plan: Plan, fault: str, *, share: float = 0.2, seed: int = 0) -> Re
     InvalidInput
         There is no fault of this name.
     """
-    from clicknb.campaign.ledger import Ledger
+    from clicknb.ledger.ledger import Ledger
     from clicknb.sandbox import Fault, Gateway
 
     if fault not in FAULTS:

@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 
 import clicknb as cn
 from clicknb import testing
-from clicknb.campaign import record, schema, track
-from clicknb.campaign.schema import Outcome
-from clicknb.campaign.tally import tally
+from clicknb.campaign import track
 from clicknb.errors import NotSent
+from clicknb.ledger import tables, views
+from clicknb.ledger.tables import Outcome
+from clicknb.ledger.tally import tally
 from clicknb.sandbox import Fault, Gateway
 from tests.attack import Crash, Recorder, in_process, meddle, pauses
 
@@ -779,18 +780,18 @@ def test_what_is_counted_in_the_ledger_is_what_the_frames_show(data):
         people = pd.DataFrame({"to": [f"4477009001{number:02d}" for number in range(6)]})
         campaign = sms.plan(people, to="to", text="Hi", name="x").send(progress=False)
         with ledger._writing() as connection:
-            connection.execute(sa.delete(schema.attempts))
+            connection.execute(sa.delete(tables.attempts))
         for row_id in data.draw(st.lists(st.integers(1, 6), unique=True)):
             states = data.draw(st.lists(st.sampled_from(["accepted", "unknown", "absent", "returned"]), max_size=3))
             for attempt, state in enumerate(states, 1):
-                ledger.record(campaign._id, [], [schema.Intent(row_id, attempt, f"{row_id}{attempt}", 1)])
-                ledger.record(campaign._id, [schema.Outcome(row_id, attempt, state, now)], [])
+                ledger.record(campaign._id, [], [tables.Intent(row_id, attempt, f"{row_id}{attempt}", 1)])
+                ledger.record(campaign._id, [tables.Outcome(row_id, attempt, state, now)], [])
                 seen = st.tuples(st.sampled_from(STATUSES), st.sampled_from(["", "a"]), st.integers(0, 3))
                 for status, apimsgid, seconds in data.draw(st.lists(seen, max_size=4)):
                     charge = data.draw(st.sampled_from([None, Decimal("0.8"), Decimal(0)]))
                     at = now + timedelta(seconds=seconds)
-                    ledger.note([schema.Event(row_id, attempt, apimsgid, status, at, "query", charge)])
-        shown = record.joined(ledger, campaign._id)
+                    ledger.note([tables.Event(row_id, attempt, apimsgid, status, at, "query", charge)])
+        shown = views.joined(ledger, campaign._id)
         shown["delivery"] = shown["delivery"].where(shown["state"] == "accepted", "")
         frame = shown.groupby(["state", "delivery"]).agg(
             rows=("to", "size"), charged=("charge", "count"), charge=("charge", "sum")
@@ -805,6 +806,6 @@ def test_a_campaign_at_a_glance_needs_no_frame(monkeypatch):
     with cn.sandbox() as sms:
         campaign = sms.plan(people, to="to", text="Hi", name="x").send(progress=False).track(progress=False)
         charged = campaign.charges["charge"].sum()
-        monkeypatch.delattr(record, "joined")
+        monkeypatch.delattr(views, "joined")
         assert f"{charged:.1f} credits" in repr(campaign)
         assert "- delivered" in campaign._repr_html_()

@@ -15,12 +15,12 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 import clicknb as cn
 from clicknb import testing
-from clicknb.campaign.ledger import Ledger
 from clicknb.clock import SteppedClock
 from clicknb.errors import CampaignStopped, InvalidInput
 from clicknb.forms import progress
 from clicknb.forms.people import People
 from clicknb.forms.recipe import Recipe
+from clicknb.ledger.ledger import Ledger
 from clicknb.opening import in_process
 from tests.attack import pauses
 from tests.browser import wait_for

@@ -20,13 +20,13 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 import clicknb as cn
 from clicknb import display, testing
-from clicknb.campaign.ledger import Ledger
 from clicknb.clock import SteppedClock
 from clicknb.errors import ClicknbError, ConfirmationNeeded, InvalidInput
 from clicknb.forms import pieces
 from clicknb.forms.base import Form
 from clicknb.forms.connect import ACCOUNT, Login
 from clicknb.forms.draft import MOST_NUMBERS, Draft
+from clicknb.ledger.ledger import Ledger
 from clicknb.opening import in_process
 from tests.browser import wait_for
 from tests.outcomes import FEW_PAYLOADS, PAYLOADS

@@ -16,9 +16,9 @@ import pytest
 import clicknb as cn
 from clicknb import testing
 from clicknb.campaign.gate import Rules
-from clicknb.campaign.ledger import Ledger
 from clicknb.clock import SteppedClock
 from clicknb.errors import CampaignStopped, ContentChanged, InvalidInput
+from clicknb.ledger.ledger import Ledger
 from clicknb.opening import in_process
 from clicknb.sandbox import Gateway
 from tests.attack import pauses

@@ -28,10 +28,10 @@ import pandas as pd
 import pytest
 
 import clicknb as cn
-from clicknb.campaign import examination, lock, schema, statements, store, upkeep
-from clicknb.campaign.ledger import Ledger
 from clicknb.clock import START, SteppedClock
 from clicknb.errors import CampaignError, ClicknbError, InvalidInput, LedgerError
+from clicknb.ledger import examination, lock, maintenance, sqlite, statements, tables
+from clicknb.ledger.ledger import Ledger
 from clicknb.opening import in_process
 from clicknb.sandbox import Gateway
 
@@ -60,7 +60,7 @@ def half_sent(directory):
 SENDER = """
 import sys, time
 from pathlib import Path
-from clicknb.campaign.lock import sending
+from clicknb.ledger.lock import sending
 with sending(Path(sys.argv[1]), "c0ffee"):
     print("locked", flush=True)
     sys.stdin.read()
@@ -343,7 +343,7 @@ UNPRIVILEGED = """
 import os, sys
 from pathlib import Path
 import clicknb as cn
-from clicknb.campaign.ledger import Ledger
+from clicknb.ledger.ledger import Ledger
 from clicknb.clock import SteppedClock
 from clicknb.errors import LedgerError
 from clicknb.opening import in_process
@@ -408,7 +408,7 @@ def test_a_ledger_that_is_only_looked_at_notices_that_another_program_writes(tmp
     folder = tmp_path / "a folder with #signs? at 100%"
     folder.mkdir()
     path = half_sent(folder).rename(folder / "my ledger.sqlite")
-    monkeypatch.setattr(store, "_writable", lambda _: False)
+    monkeypatch.setattr(sqlite, "_writable", lambda _: False)
     with closing(Ledger(path)) as ledger, closing(sqlite3.connect(path)) as other:
         assert ledger.counts()[0]["rows"] == 20
         with other:
@@ -421,7 +421,7 @@ def test_a_ledger_that_is_only_looked_at_notices_that_another_program_writes(tmp
 
 def test_an_older_ledger_that_may_only_be_read_is_refused_and_left_alone(tmp_path, monkeypatch):
     path = tmp_path / "l.sqlite"
-    monkeypatch.setattr(store, "_writable", lambda _: False)
+    monkeypatch.setattr(sqlite, "_writable", lambda _: False)
     with closing(sqlite3.connect(path)) as old:
         old.executescript(OLDEST)
     content = path.read_bytes()
@@ -523,7 +523,7 @@ LOOKER = f"""
 import sys
 from pathlib import Path
 from clicknb.campaign import examination
-from clicknb.campaign.ledger import Ledger
+from clicknb.ledger.ledger import Ledger
 examination.AT_ONCE, examination.CHECK = 0, "{ENDLESS}"
 ledger = Ledger(Path(sys.argv[1]))
 print(ledger.counts()[0]["rows"])
@@ -599,7 +599,7 @@ def test_why_a_file_cannot_be_made_is_said_in_the_words_of_the_system(tmp_path, 
 
 
 def test_a_ledger_locked_by_another_program_is_an_error_that_says_so(tmp_path, monkeypatch):
-    monkeypatch.setattr(store, "PATIENCE", 0.01)
+    monkeypatch.setattr(sqlite, "PATIENCE", 0.01)
     path = tmp_path / "l.sqlite"
     with closing(Ledger(path)) as ledger, closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -631,10 +631,10 @@ def test_a_ledger_named_relatively_stays_where_it_is(tmp_path, monkeypatch):
 
 def test_an_older_ledger_is_brought_up_to_date_and_keeps_its_rows(tmp_path, monkeypatch):
     path = half_sent(tmp_path)
-    now = schema.SCHEMA_VERSION
-    monkeypatch.setattr(schema, "SCHEMA_VERSION", now + 2)
+    now = tables.SCHEMA_VERSION
+    monkeypatch.setattr(tables, "SCHEMA_VERSION", now + 2)
     steps = {now + 1: ("ALTER TABLE prices ADD COLUMN note TEXT",), now + 2: ("UPDATE prices SET note = 'known'",)}
-    monkeypatch.setattr(schema, "MIGRATIONS", steps)
+    monkeypatch.setattr(tables, "MIGRATIONS", steps)
     for _ in range(2):
         with closing(Ledger(path)) as ledger:
             assert ledger.counts()[0]["rows"] == 20
@@ -738,16 +738,16 @@ def test_a_ledger_that_was_brought_up_to_date_has_the_columns_of_a_new_one(tmp_p
     for name in ("old.sqlite", "new.sqlite"):
         Ledger(tmp_path / name).close()
         with closing(sqlite3.connect(tmp_path / name)) as made:
-            tables = 'SELECT m.name, c.name, c.type, c."notnull" FROM sqlite_master m, pragma_table_info(m.name) c'
-            columns.append(sorted(made.execute(f"{tables} WHERE m.type = 'table'")))
+            found = 'SELECT m.name, c.name, c.type, c."notnull" FROM sqlite_master m, pragma_table_info(m.name) c'
+            columns.append(sorted(made.execute(f"{found} WHERE m.type = 'table'")))
     assert columns[0] == columns[1]
 
 
 def test_a_migration_that_fails_changes_nothing(tmp_path, monkeypatch):
     path = half_sent(tmp_path)
-    version = schema.SCHEMA_VERSION + 1
-    monkeypatch.setattr(schema, "SCHEMA_VERSION", version)
-    monkeypatch.setattr(schema, "MIGRATIONS", {version: ("DROP TABLE prices", "no SQL")})
+    version = tables.SCHEMA_VERSION + 1
+    monkeypatch.setattr(tables, "SCHEMA_VERSION", version)
+    monkeypatch.setattr(tables, "MIGRATIONS", {version: ("DROP TABLE prices", "no SQL")})
     with pytest.raises(LedgerError):
         Ledger(path)
     monkeypatch.undo()
@@ -778,7 +778,7 @@ def test_a_backup_made_while_messages_are_sent_is_a_whole_ledger(tmp_path):
         record = ledger.record
 
         def recording(*arguments):
-            copies.append(upkeep.backup(ledger, tmp_path / f"copy {len(copies)}.sqlite"))
+            copies.append(maintenance.backup(ledger, tmp_path / f"copy {len(copies)}.sqlite"))
             return record(*arguments)
 
         ledger.record = recording
@@ -796,7 +796,7 @@ def test_a_backup_made_while_messages_are_sent_is_a_whole_ledger(tmp_path):
 def test_a_backup_overwrites_nothing(tmp_path):
     (tmp_path / "a").write_text("mine")
     with closing(Ledger()) as ledger, pytest.raises(InvalidInput, match="No backup"):
-        upkeep.backup(ledger, tmp_path / "a")
+        maintenance.backup(ledger, tmp_path / "a")
     assert (tmp_path / "a").read_text() == "mine"
 
 
@@ -805,7 +805,7 @@ def test_an_export_holds_every_campaign(tmp_path):
         for name in ("x", "y"):
             plan(sms, name).send(progress=False)
         sms.suppress("447700900999", source="replied STOP")
-        files = upkeep.export_csv(sms._service.ledger, tmp_path / "export")
+        files = maintenance.export_csv(sms._service.ledger, tmp_path / "export")
     names = [path.name for path in files]
     assert names == ["campaigns.csv", "suppressed.csv", "sends.csv", "statuses.csv", "charges.csv", "events.csv"]
     assert cn.export.read_csv(files[1])[["to", "source"]].values.tolist() == [["447700900999", "replied STOP"]]
@@ -819,7 +819,7 @@ def test_a_purge_leaves_no_number_and_no_text_but_counts_and_charges(tmp_path):
         campaign = plan(sms).send(progress=False).track(progress=False)
         before = campaign.summary()
         ids = list(campaign.sends["climsgid"])
-        count = upkeep.purge(sms._service.ledger, sms._service.clock.now(), campaign="x")
+        count = maintenance.purge(sms._service.ledger, sms._service.clock.now(), campaign="x")
         assert count == 40
         pd.testing.assert_frame_equal(campaign.summary(), before)
         assert campaign.sends["to"].isna().all()
@@ -844,7 +844,7 @@ def test_a_single_message_after_a_purge_is_not_taken_for_one_before_it():
 def test_a_purge_of_whole_campaigns_keeps_their_names_taken(tmp_path):
     with cn.sandbox(tmp_path) as sms:
         campaign = plan(sms).send(progress=False)
-        upkeep.purge(sms._service.ledger, sms._service.clock.now(), campaign="x", whole=True)
+        maintenance.purge(sms._service.ledger, sms._service.clock.now(), campaign="x", whole=True)
         assert len(campaign.sends) == 0
         with pytest.raises(CampaignError, match="purged"):
             plan(sms).send(progress=False)
@@ -856,7 +856,7 @@ def test_a_purge_by_time_takes_what_is_older(tmp_path):
         clock = sms._service.clock
         clock.sleep(86_400)
         new = plan(sms, "y").send(progress=False)
-        assert upkeep.purge(sms._service.ledger, clock.now(), before=clock.now() - timedelta(hours=1)) == 40
+        assert maintenance.purge(sms._service.ledger, clock.now(), before=clock.now() - timedelta(hours=1)) == 40
         assert old.sends["to"].isna().all()
         assert new.sends["to"].notna().all()
 
@@ -866,9 +866,9 @@ def test_a_purge_of_what_is_still_to_be_sent_needs_force(tmp_path):
     with cn.sandbox() as sms, closing(Ledger(path)) as ledger:
         sms._service = replace(sms._service, ledger=ledger)
         with pytest.raises(CampaignError, match="20 of these rows are still to be sent"):
-            upkeep.purge(ledger, START, campaign="x")
+            maintenance.purge(ledger, START, campaign="x")
         assert sms.campaign("x").counts == {"accepted": 20, "planned": 20}
-        upkeep.purge(ledger, START, campaign="x", force=True)
+        maintenance.purge(ledger, START, campaign="x", force=True)
         assert sms.campaign("x").counts == {"accepted": 20, "skipped": 20}
 
 
@@ -879,13 +879,13 @@ def test_a_purge_is_refused_while_the_campaign_is_sent(tmp_path):
         ledger.sending(ledger.campaign_id("x")),
         pytest.raises(CampaignError, match="being sent"),
     ):
-        upkeep.purge(ledger, START, campaign="x", force=True)
+        maintenance.purge(ledger, START, campaign="x", force=True)
 
 
 @pytest.mark.parametrize("arguments", [{}, {"campaign": "unknown"}])
 def test_a_purge_needs_to_know_of_what(arguments):
     with closing(Ledger()) as ledger, pytest.raises(ClicknbError, match="Nothing was purged"):
-        upkeep.purge(ledger, START, **arguments)
+        maintenance.purge(ledger, START, **arguments)
 
 
 def old_ledger(path, version):
@@ -912,7 +912,7 @@ def test_a_ledger_of_the_first_version_is_read_gone_on_with_and_knows_suppressio
         grown.send(progress=False)
         assert [message.to for message in sms._box.messages] == [everybody[2], *everybody[4:]]
     with closing(sqlite3.connect(path)) as new:
-        assert new.execute("PRAGMA user_version").fetchone() == (schema.SCHEMA_VERSION,)
+        assert new.execute("PRAGMA user_version").fetchone() == (tables.SCHEMA_VERSION,)
         assert new.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
@@ -967,7 +967,7 @@ def test_an_older_ledger_becomes_the_same_as_a_new_one(version, tmp_path):
         columns = "SELECT m.name, c.name FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table'"
         with new.driver() as made:
             assert sorted(db.execute(columns)) == sorted(made.execute(columns))
-        assert db.execute("PRAGMA user_version").fetchone() == (schema.SCHEMA_VERSION,)
+        assert db.execute("PRAGMA user_version").fetchone() == (tables.SCHEMA_VERSION,)
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         if version > 1:
             reasons = "SELECT left_out, skip_kind, count(*) FROM rows GROUP BY 1, 2 ORDER BY 1, 2"

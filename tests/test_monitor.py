@@ -17,10 +17,10 @@ import pytest
 import clicknb as cn
 from clicknb import testing
 from clicknb.campaign import track
-from clicknb.campaign.ledger import Ledger
 from clicknb.clock import RealClock, SteppedClock
 from clicknb.errors import AccountError, CampaignError, CampaignStopped
 from clicknb.forms import download, sight
+from clicknb.ledger.ledger import Ledger
 from clicknb.opening import in_process
 from clicknb.sandbox import Gateway
 from tests.browser import wait_for

@@ -17,10 +17,10 @@ import pytest
 import clicknb as cn
 from clicknb import testing
 from clicknb.campaign.campaign import execute
-from clicknb.campaign.schema import climsgid
 from clicknb.errors import CampaignError, CampaignStopped, InDoubt, LedgerError
 from clicknb.gateway.transport import SequentialExchange
 from clicknb.gateway.wire import Request
+from clicknb.ledger.tables import climsgid
 from clicknb.sandbox import Fault, Response
 from tests.attack import Recorder, in_process, pauses
 

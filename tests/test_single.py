@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 
 import clicknb as cn
 from clicknb import testing
-from clicknb.campaign import lock, planning, single
+from clicknb.campaign import planning, single
 from clicknb.campaign.options import MOST_PARTS, Options
-from clicknb.campaign.schema import Intent
 from clicknb.errors import AlreadySent, CampaignError, CampaignStopped, InvalidInput
+from clicknb.ledger import lock
+from clicknb.ledger.tables import Intent
 
 SLOW = "27999400004"
 """A number to which the gateway replies after two seconds."""

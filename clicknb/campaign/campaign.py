@@ -17,20 +17,21 @@ import pandas as pd
 
 from clicknb import checks, display
 from clicknb.analysis import figures, report, residuals, summary
-from clicknb.campaign import record, track
+from clicknb.campaign import track
 from clicknb.campaign.brakes import Brakes
 from clicknb.campaign.gate import Gate, Rules
 from clicknb.campaign.options import Options
-from clicknb.campaign.schema import Message
 from clicknb.campaign.send import Sender
 from clicknb.campaign.service import Service
-from clicknb.campaign.tally import tally
 from clicknb.campaign.track import Look
-from clicknb.campaign.units import micro, micro_credits
 from clicknb.campaign.unrecorded import Inquiry
 from clicknb.clock import seconds
 from clicknb.errors import CampaignStopped, ClicknbError
 from clicknb.gateway import codes
+from clicknb.ledger import views
+from clicknb.ledger.tables import Message
+from clicknb.ledger.tally import tally
+from clicknb.ledger.units import micro, micro_credits
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -75,27 +76,27 @@ class Campaign:
     @property
     def sends(self) -> pd.DataFrame:
         """One row per recipient: what was sent and how it was answered (``clicknb.frames.SENDS``)."""
-        return record.sends(self._service.ledger, self._id)
+        return views.sends(self._service.ledger, self._id)
 
     @property
     def statuses(self) -> pd.DataFrame:
         """One row per accepted message: its latest status (``clicknb.frames.STATUSES``)."""
-        return record.statuses(self._table())
+        return views.statuses(self._table())
 
     @property
     def charges(self) -> pd.DataFrame:
         """One row per accepted message: estimated and actual cost in credits (``clicknb.frames.CHARGES``)."""
-        return record.charges(self._table())
+        return views.charges(self._table())
 
     @property
     def events(self) -> pd.DataFrame:
         """Every status seen, oldest first (``clicknb.frames.EVENTS``)."""
-        return record.events(self._service.ledger, self._id)
+        return views.events(self._service.ledger, self._id)
 
     @property
     def outcomes(self) -> pd.DataFrame:
         """One row per recipient with all that is known of it (``clicknb.frames.OUTCOMES``)."""
-        return record.outcomes(self._table())
+        return views.outcomes(self._table())
 
     @property
     def counts(self) -> dict[str, int]:
@@ -118,7 +119,7 @@ class Campaign:
         return bool(self._service.ledger.campaign(self._id)["paused"])
 
     def _table(self) -> pd.DataFrame:
-        return record.joined(self._service.ledger, self._id)
+        return views.joined(self._service.ledger, self._id)
 
     # asking and acting
 
@@ -337,7 +338,7 @@ def begin(service: Service, options: Options, index_names: Iterable[Hashable] = 
             "id": service.mint(options.name, options.says),
             "name": options.name,
             "started_at": micro(service.clock.now()),
-            "index_names": record.label(tuple(index_names)),
+            "index_names": views.label(tuple(index_names)),
             "mode": options.mode,
             "rules": options.rules.written(),
             "budget": micro_credits(options.budget),

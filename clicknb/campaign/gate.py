@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from clicknb.campaign import suppression
-from clicknb.campaign.ledger import Ledger
-from clicknb.campaign.schema import Message
+from clicknb.ledger import suppression
+from clicknb.ledger.ledger import Ledger
+from clicknb.ledger.tables import Message
 from clicknb.messages.hours import HOLDS, Decision, Hours, decide
 from clicknb.messages.kinds import SUPPRESSED
 from clicknb.messages.zones import zones_of

@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from clicknb import checks, display, frames
-from clicknb.campaign import glance, record, single
+from clicknb.campaign import glance, single
 from clicknb.campaign.campaign import Campaign, begin, execute, in_background
 from clicknb.campaign.options import Options
-from clicknb.campaign.schema import Message, Recorded
 from clicknb.campaign.service import Service
-from clicknb.campaign.store import framed
-from clicknb.campaign.units import micro_credits
 from clicknb.errors import CampaignError, ConfirmationNeeded, ContentChanged, InvalidInput
+from clicknb.ledger import views
+from clicknb.ledger.sqlite import framed
+from clicknb.ledger.tables import Message, Recorded
+from clicknb.ledger.units import micro_credits
 from clicknb.messages import autopsy, lint, substitution
 from clicknb.messages.autopsy import Saving
 from clicknb.messages.recipients import doctor
@@ -313,7 +314,7 @@ class Plan:
         campaign_id = self._service.ledger.campaign_id(self.name)
         if campaign_id is None:
             return frames.build(frames.SENDS, self._frame, self._frame.index)
-        table = framed(record.attempted(self._service.ledger, campaign_id)).set_index("key")
+        table = framed(views.attempted(self._service.ledger, campaign_id)).set_index("key")
         return frames.build(frames.SENDS, table.reindex(self._kept_keys(table.index)), self._frame.index)
 
     def _check_time(self, at: object) -> datetime | None:
@@ -385,7 +386,7 @@ class Plan:
             "key": keys,
             "left_out": [int(problem and key == own) for problem, key, own in left_out],
             "ordinal": frame["row"].tolist(),
-            "label": [record.label(value) for value in frame.index],
+            "label": [views.label(value) for value in frame.index],
             "sender": [self.options.sender] * count,
             "options": [options] * count,
             "estimated": [micro_credits(credits) for credits in frame["credits_low"].tolist()],

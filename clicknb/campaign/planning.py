@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from clicknb import frames
-from clicknb.campaign import pricing, suppression, variants
+from clicknb.campaign import pricing, variants
 from clicknb.campaign.options import Options
 from clicknb.campaign.plan import Plan, row_keys
 from clicknb.campaign.service import Service
+from clicknb.ledger import suppression
 from clicknb.messages import hours, recipients, zones
 from clicknb.messages.cells import as_text, require_columns
 from clicknb.messages.characters import LONE_SURROGATE

@@ -16,8 +16,8 @@ from typing import Any
 import pandas as pd
 
 from clicknb.campaign.service import Service
-from clicknb.campaign.units import micro_credits
 from clicknb.errors import TransportError
+from clicknb.ledger.units import micro_credits
 
 logger = logging.getLogger(__name__)
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from clicknb.campaign.schema import Intent, Message, Outcome
 from clicknb.campaign.track import IN_A_LIST
-from clicknb.campaign.units import micro
 from clicknb.charset import ucs2
 from clicknb.errors import NotSent, TransportError
 from clicknb.gateway import wire
+from clicknb.ledger.tables import Intent, Message, Outcome
+from clicknb.ledger.units import micro
 
 Batch = tuple[Message, ...]
 """Messages that share a request: one in the mode "each", up to 300 of the same text in the mode "list"."""

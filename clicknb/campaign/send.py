@@ -23,7 +23,6 @@ from clicknb.campaign.brakes import Brakes
 from clicknb.campaign.gate import Gate
 from clicknb.campaign.matrix import Rule, judge
 from clicknb.campaign.requests import Batch, Flight, Returned, batches, by_request, known, parameters, read_sent
-from clicknb.campaign.schema import Message, Outcome, climsgid
 from clicknb.campaign.service import Service
 from clicknb.campaign.track import look_up
 from clicknb.errors import AccountError, ClicknbError, NotSent, TransportError
@@ -31,6 +30,7 @@ from clicknb.gateway import codes, wire
 from clicknb.gateway.limits import Pace
 from clicknb.gateway.parameters import encode
 from clicknb.gateway.transport import Exchange
+from clicknb.ledger.tables import Message, Outcome, climsgid
 
 logger = logging.getLogger(__name__)
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from clicknb.campaign.doubt import Doubts
-from clicknb.campaign.ledger import Ledger
 from clicknb.clock import Clock
 from clicknb.gateway.client import Clickatell
 from clicknb.gateway.transport import Exchange
+from clicknb.ledger.ledger import Ledger
 
 if TYPE_CHECKING:
     from clicknb.campaign.plan import Plan

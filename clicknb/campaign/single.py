@@ -13,12 +13,13 @@ from typing import Any
 import pandas as pd
 
 from clicknb import checks, display
-from clicknb.campaign import planning, record
+from clicknb.campaign import planning
 from clicknb.campaign.campaign import begin, execute_one
-from clicknb.campaign.ledger import Ledger
 from clicknb.campaign.options import MOST_PARTS, Options
 from clicknb.campaign.service import Service
 from clicknb.errors import AlreadySent, CampaignError, CampaignStopped, InvalidInput
+from clicknb.ledger import views
+from clicknb.ledger.ledger import Ledger
 
 NAME = "single messages"
 """The campaign that single messages are recorded in."""
@@ -47,7 +48,7 @@ def send(service: Service, to: str, text: str, options: Options, *, again: bool 
             f"{state}. Its record is returned. To send it once more, pass again=True."
         )
         warnings.warn(message, AlreadySent, stacklevel=3)
-    return record.sends(service.ledger, campaign_id, only=row_id)
+    return views.sends(service.ledger, campaign_id, only=row_id)
 
 
 def _number(to: Any) -> str:
@@ -60,7 +61,7 @@ def _number(to: Any) -> str:
 def _row(made: planning.Single, options: Options) -> dict[str, Any]:
     """Write a message as the ledger keeps it."""
     unsaid = dict.fromkeys(("estimated", "variant", "skipped", "zone"))
-    place = {"ordinal": 0, "label": record.label(0), "sender": options.sender, "options": options.each()}
+    place = {"ordinal": 0, "label": views.label(0), "sender": options.sender, "options": options.each()}
     return {**unsaid, **place, **{name: getattr(made, name) for name in ("to", "country", "text", "encoding", "parts")}}
 
 

@@ -14,7 +14,6 @@ from threading import Event as Signal
 from typing import TypeVar
 
 from clicknb.campaign.doubt import LAST_LOOK
-from clicknb.campaign.schema import Attempt, Event, Outcome
 from clicknb.campaign.service import Service
 from clicknb.errors import (
     AccountError,
@@ -25,6 +24,7 @@ from clicknb.errors import (
     UnreadableReply,
 )
 from clicknb.gateway import wire
+from clicknb.ledger.tables import Attempt, Event, Outcome
 
 logger = logging.getLogger(__name__)
 

@@ -12,14 +12,14 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 
-from clicknb.campaign.copies import REMEMBERED, Copy
 from clicknb.campaign.requests import batches
-from clicknb.campaign.schema import Event, Intent, Message, Outcome, climsgid
 from clicknb.campaign.service import Service
 from clicknb.campaign.track import look_up
-from clicknb.campaign.units import micro
 from clicknb.errors import ClicknbError, LedgerWarning
 from clicknb.gateway.wire import MessageStatus
+from clicknb.ledger.copies import REMEMBERED, Copy
+from clicknb.ledger.tables import Event, Intent, Message, Outcome, climsgid
+from clicknb.ledger.units import micro
 
 TURNS = 3
 """How many turns of a row are asked about, at most, once a message has been found that left."""

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from clicknb import frames
-from clicknb.campaign.ledger import Ledger
-from clicknb.campaign.store import framed
 from clicknb.errors import LedgerError
 from clicknb.gateway import codes
+from clicknb.ledger.ledger import Ledger
+from clicknb.ledger.sqlite import framed
 
 
 def label(value: Any) -> str:

@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from clicknb.campaign import schema
-from clicknb.campaign.ledger import Ledger
-from clicknb.campaign.schema import attempts, events, rows
 from clicknb.gateway import codes
+from clicknb.ledger import tables
+from clicknb.ledger.ledger import Ledger
+from clicknb.ledger.tables import attempts, events, rows
 
 
 class Tally(NamedTuple):
@@ -39,7 +39,7 @@ def _delivery(state: str, status: str | None) -> str:
 def _status() -> sa.ScalarSelect[Any]:
     """Choose the status that counts: the furthest on its way that was seen for the attempt."""
     progress = sa.case(codes.PROGRESS, value=events.c.status, else_=-1)
-    seen = (events.c.row_id == rows.c.id, schema.OWN)
+    seen = (events.c.row_id == rows.c.id, tables.OWN)
     furthest = sa.select(events.c.status).where(*seen).order_by(progress.desc(), events.c.at, events.c.id).limit(1)
     return furthest.correlate(rows, attempts).scalar_subquery()
 
@@ -57,8 +57,8 @@ def _charge() -> sa.ScalarSelect[Any]:
 
 
 _each = (
-    sa.select(rows.c.id, schema.STATE, _status().label("status"), _charge().label("charge"))
-    .select_from(schema.with_telling_attempt())
+    sa.select(rows.c.id, tables.STATE, _status().label("status"), _charge().label("charge"))
+    .select_from(tables.with_telling_attempt())
     .where(rows.c.campaign_id == sa.bindparam("campaign"))
     .limit(-1)  # else SQLite asks anew wherever a column is used
     .subquery()

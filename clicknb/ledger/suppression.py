@@ -15,9 +15,9 @@ import pandas as pd
 import sqlalchemy as sa
 
 from clicknb import checks, display, frames
-from clicknb.campaign.ledger import Ledger
-from clicknb.campaign.schema import suppressions
-from clicknb.campaign.units import micro, moment
+from clicknb.ledger.ledger import Ledger
+from clicknb.ledger.tables import suppressions
+from clicknb.ledger.units import micro, moment
 from clicknb.messages import recipients
 from clicknb.messages.cells import as_text
 from clicknb.messages.kinds import DUPLICATE

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import insert
 
-from clicknb.campaign.schema import (
+from clicknb.ledger.tables import (
     Event,
     Intent,
     Outcome,
@@ -17,7 +17,7 @@ from clicknb.campaign.schema import (
     rows,
     suppressions,
 )
-from clicknb.campaign.units import micro, micro_credits
+from clicknb.ledger.units import micro, micro_credits
 from clicknb.messages.kinds import SUPPRESSED
 
 

@@ -19,10 +19,10 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from clicknb.campaign.schema import Intent, Message, attempts, campaigns, identity, rows
-from clicknb.campaign.store import Store
-from clicknb.campaign.units import micro, moment
 from clicknb.errors import LedgerError
+from clicknb.ledger.sqlite import Store
+from clicknb.ledger.tables import Intent, Message, attempts, campaigns, identity, rows
+from clicknb.ledger.units import micro, moment
 
 REMEMBERED = timedelta(days=6)
 """How long the gateway remembers a client message id."""

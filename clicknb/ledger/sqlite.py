@@ -18,10 +18,10 @@ import pandas as pd
 import sqlalchemy as sa
 from sqlalchemy.pool import QueuePool, StaticPool
 
-from clicknb.campaign import schema
-from clicknb.campaign.examination import Examination
-from clicknb.campaign.lock import sending
 from clicknb.errors import LedgerError, LedgerWarning
+from clicknb.ledger import tables
+from clicknb.ledger.examination import Examination
+from clicknb.ledger.lock import sending
 
 PATIENCE = 10.0
 """Seconds to wait while another program writes."""
@@ -67,7 +67,7 @@ class Conflict(LedgerError):
 
 
 class Store:
-    """An SQLite file with the tables of ``schema.py``.
+    """An SQLite file with the tables of ``tables.py``.
 
     Opening looks at the head of the file and at its tables, whatever its size. All of it is looked over before anything
     is written, and so before anything is sent: at once if it is small, else in a thread of its own while it is read.
@@ -249,14 +249,14 @@ class Store:
     def _prepare(self) -> None:
         """Look at the head of the file and at its tables; make them, or bring those of an older version up to date."""
         with self._reading() as connection:
-            application, version, tables = _head(connection)
-            self._refuse_strangers(application, version, tables)
+            application, version, held = _head(connection)
+            self._refuse_strangers(application, version, held)
             size = _size(connection)
             there = set(map(tuple, connection.exec_driver_sql(_ALL_COLUMNS)))
-        if tables and self.path is not None:
+        if held and self.path is not None:
             self._examination = Examination(partial(_connect, self.path, fixed=self.fixed), size)
             self._release.callback(self._examination.stop)
-        if version < schema.SCHEMA_VERSION:
+        if version < tables.SCHEMA_VERSION:
             self._bring_up_to_date()
         elif not there >= _COLUMNS:
             raise self._failure(None, "read")
@@ -267,20 +267,20 @@ class Store:
         """Make the tables in a new file, or bring those of an older version up to date; all or nothing."""
         doubled = 0
         with self._writing() as connection:
-            application, version, tables = _head(connection)
-            if not tables and not version and application in {0, schema.APPLICATION_ID}:
-                schema.metadata.create_all(connection)
-                connection.execute(sa.insert(schema.identity).values(id=secrets.token_hex(16), runs=0))
-                connection.exec_driver_sql(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+            application, version, held = _head(connection)
+            if not held and not version and application in {0, tables.APPLICATION_ID}:
+                tables.metadata.create_all(connection)
+                connection.execute(sa.insert(tables.identity).values(id=secrets.token_hex(16), runs=0))
+                connection.exec_driver_sql(f"PRAGMA application_id = {tables.APPLICATION_ID}")
             else:
                 if version < _UNIQUE_IDS:
                     doubled = connection.exec_driver_sql(_DOUBLED).scalar_one()
-                for step in range(version, schema.SCHEMA_VERSION):
-                    for statement in schema.MIGRATIONS[step + 1]:
+                for step in range(version, tables.SCHEMA_VERSION):
+                    for statement in tables.MIGRATIONS[step + 1]:
                         connection.exec_driver_sql(statement)
                 self.migrated_from = version
-            if version != schema.SCHEMA_VERSION:
-                connection.exec_driver_sql(f"PRAGMA user_version = {schema.SCHEMA_VERSION}")
+            if version != tables.SCHEMA_VERSION:
+                connection.exec_driver_sql(f"PRAGMA user_version = {tables.SCHEMA_VERSION}")
         if doubled:
             message = (
                 f"{doubled:,} messages of the ledger {self.path} had the id of another message, which an earlier "
@@ -288,25 +288,25 @@ class Store:
             )
             warnings.warn(message, LedgerWarning, stacklevel=2)
 
-    def _refuse_strangers(self, application: int, version: int, tables: int) -> None:
+    def _refuse_strangers(self, application: int, version: int, held: int) -> None:
         """Refuse a file that is no ledger, or one that cannot be read here."""
-        if not tables and not version and application in {0, schema.APPLICATION_ID}:
+        if not held and not version and application in {0, tables.APPLICATION_ID}:
             return
-        if application != schema.APPLICATION_ID:
+        if application != tables.APPLICATION_ID:
             message = (
                 f"{self.path} is an SQLite file of another program. Nothing was changed and nothing was sent. Name "
                 "another file with ledger=."
             )
             raise LedgerError(message)
-        if version > schema.SCHEMA_VERSION:
+        if version > tables.SCHEMA_VERSION:
             message = (
                 f"The ledger {self.path} was written by a newer clicknb (schema {version}; this one reads "
-                f"{schema.SCHEMA_VERSION}). Nothing was changed. Upgrade clicknb."
+                f"{tables.SCHEMA_VERSION}). Nothing was changed. Upgrade clicknb."
             )
             raise LedgerError(message)
         if version < 1:
             raise self._failure(None, "read")
-        if version < schema.SCHEMA_VERSION and self.fixed:
+        if version < tables.SCHEMA_VERSION and self.fixed:
             message = (
                 f"The ledger {self.path} was written by an older clicknb and may only be read, so it cannot be brought "
                 "up to date. Nothing was changed and nothing was sent. Make it and its folder writable, or look at a "
@@ -329,15 +329,15 @@ def framed(columns: Mapping[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(columns, dtype=None if any(map(len, columns.values())) else "object")
 
 
-_COLUMNS = {(table.name, column.name) for table in schema.metadata.tables.values() for column in table.c}
+_COLUMNS = {(table.name, column.name) for table in tables.metadata.tables.values() for column in table.c}
 _ALL_COLUMNS = "SELECT m.name, c.name FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table'"
 
 
 def _head(connection: sa.Connection) -> tuple[int, int, int]:
     """Read what says whose file it is, its version, and how many tables and indexes it has."""
     questions = ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
-    application, version, tables = (connection.exec_driver_sql(text).scalar_one() for text in questions)
-    return application, version, tables
+    application, version, held = (connection.exec_driver_sql(text).scalar_one() for text in questions)
+    return application, version, held
 
 
 def _size(connection: sa.Connection) -> int:
@@ -374,7 +374,7 @@ def _engine(path: Path | None, *, fixed: bool) -> sa.Engine:
         (application,), (pages,) = (
             connection.execute(f"PRAGMA {name}").fetchone() for name in ("application_id", "page_count")
         )
-        ours = application == schema.APPLICATION_ID or not pages  # else it is another program's, and stays as it is
+        ours = application == tables.APPLICATION_ID or not pages  # else it is another program's, and stays as it is
         if ours and not fixed:
             connection.execute("PRAGMA journal_mode = WAL")
 
@@ -424,7 +424,7 @@ def _create_private(path: Path) -> bool:
             os.close(os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
             with closing(sqlite3.connect(draft)) as blank:
                 blank.execute("PRAGMA journal_mode = WAL")
-                blank.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+                blank.execute(f"PRAGMA application_id = {tables.APPLICATION_ID}")
             with suppress(FileExistsError):  # somebody else was first: theirs is as good
                 os.link(draft, path)
                 made = True

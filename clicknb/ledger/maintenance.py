@@ -12,12 +12,12 @@ import pandas as pd
 import sqlalchemy as sa
 
 from clicknb import export
-from clicknb.campaign import record, schema, suppression
-from clicknb.campaign.ledger import Ledger
-from clicknb.campaign.schema import attempts, campaigns, events, rows
-from clicknb.campaign.units import micro
 from clicknb.clock import RealClock
 from clicknb.errors import CampaignError, InvalidInput, LedgerError
+from clicknb.ledger import suppression, tables, views
+from clicknb.ledger.ledger import Ledger
+from clicknb.ledger.tables import attempts, campaigns, events, rows
+from clicknb.ledger.units import micro
 from clicknb.messages.kinds import PURGED
 
 
@@ -72,16 +72,16 @@ def export_csv(ledger: Ledger, directory: Path) -> list[Path]:
     LedgerError
         The ledger cannot be read.
     """
-    everything = record.campaigns(ledger)
+    everything = views.campaigns(ledger)
     pieces: dict[str, list[pd.DataFrame]] = {name: [] for name in ("sends", "statuses", "charges", "events")}
     for name in everything["name"]:
         campaign_id = str(ledger.campaign_id(name))
-        table = record.joined(ledger, campaign_id)
+        table = views.joined(ledger, campaign_id)
         shown = {
-            "sends": record.sends(ledger, campaign_id),
-            "statuses": record.statuses(table),
-            "charges": record.charges(table),
-            "events": record.events(ledger, campaign_id),
+            "sends": views.sends(ledger, campaign_id),
+            "statuses": views.statuses(table),
+            "charges": views.charges(table),
+            "events": views.events(ledger, campaign_id),
         }
         for kind, frame in shown.items():
             labels = pd.Index([str(label) for label in frame.index], name="label")
@@ -91,12 +91,12 @@ def export_csv(ledger: Ledger, directory: Path) -> list[Path]:
     except OSError as error:
         message = f"{directory} cannot be made: {error.strerror}. Nothing was written. Name another folder."
         raise InvalidInput(message) from error
-    tables = {"campaigns": everything, "suppressed": suppression.frame(ledger)} | {
+    files = {"campaigns": everything, "suppressed": suppression.frame(ledger)} | {
         kind: pd.concat(found) for kind, found in pieces.items() if found
     }
-    for kind, frame in tables.items():
+    for kind, frame in files.items():
         export.to_csv(frame, directory / f"{kind}.csv", index=kind in pieces)
-    return [directory / f"{kind}.csv" for kind in tables]
+    return [directory / f"{kind}.csv" for kind in files]
 
 
 def purge(
@@ -180,8 +180,8 @@ def _refuse_open(connection: sa.Connection, chosen: sa.Select[tuple[int]]) -> No
     """Refuse to purge what still needs its number and text."""
     unfinished = (
         sa.select(sa.func.count(rows.c.id))
-        .select_from(schema.with_telling_attempt())
-        .where(rows.c.id.in_(chosen), schema.STATE.element.in_(["planned", "sending"]))
+        .select_from(tables.with_telling_attempt())
+        .where(rows.c.id.in_(chosen), tables.STATE.element.in_(["planned", "sending"]))
     )
     if count := connection.execute(unfinished).scalar_one():
         message = (

@@ -12,12 +12,12 @@ import pandas as pd
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
-from clicknb.campaign import schema, statements
-from clicknb.campaign.copies import Origin
-from clicknb.campaign.schema import Attempt, Event, Intent, Message, Outcome, attempts, events, rows
-from clicknb.campaign.store import Conflict, Store
-from clicknb.campaign.units import micro, moment
 from clicknb.gateway.codes import FINAL
+from clicknb.ledger import statements, tables
+from clicknb.ledger.copies import Origin
+from clicknb.ledger.sqlite import Conflict, Store
+from clicknb.ledger.tables import Attempt, Event, Intent, Message, Outcome, attempts, events, rows
+from clicknb.ledger.units import micro, moment
 
 _MOST_PARAMETERS = 500
 """Values in one question to the database."""
@@ -133,14 +133,14 @@ class Attempts(Store):
         query = sa.select(attempts.c.apimsgid, attempts.c.row_id, attempts.c.attempt)
         with self._reading() as connection:
             for piece in _pieces(ids):
-                found = connection.execute(query.where(schema.APIMSGID.in_(piece)))
+                found = connection.execute(query.where(tables.APIMSGID.in_(piece)))
                 owners.update({row.apimsgid.lower(): (row.row_id, row.attempt) for row in found})
         honest, borrowed = [], set()
         for outcome in outcomes:
             place = outcome.row_id, outcome.attempt
             if outcome.apimsgid and owners.setdefault(outcome.apimsgid.lower(), place) != place:
                 borrowed.add(place)
-                honest.append(outcome._replace(state="unknown", apimsgid="", error=schema.BORROWED))
+                honest.append(outcome._replace(state="unknown", apimsgid="", error=tables.BORROWED))
             else:
                 honest.append(outcome)
         return honest, frozenset(borrowed)
@@ -190,12 +190,12 @@ class Attempts(Store):
         """List the attempts that have some of the gateway's ids."""
         found: list[Attempt] = []
         for piece in _pieces(apimsgids):
-            found += self._attempts(None, "accepted", schema.APIMSGID.in_(piece))
+            found += self._attempts(None, "accepted", tables.APIMSGID.in_(piece))
         return found
 
     def disown(self, wrong: Iterable[Attempt]) -> None:
         """Put attempts in doubt whose id is that of another message."""
-        doubt = {"state": "unknown", "apimsgid": None, "error": schema.BORROWED}
+        doubt = {"state": "unknown", "apimsgid": None, "error": tables.BORROWED}
         with self._writing() as connection:
             for one in wrong:
                 this = attempts.c.row_id == one.row_id, attempts.c.attempt == one.attempt
@@ -220,7 +220,7 @@ class Attempts(Store):
         columns = (attempts.c.apimsgid, attempts.c.climsgid, rows.c.to, rows.c.parts, rows.c.estimated)
         query = sa.select(*columns).join(rows, rows.c.id == attempts.c.row_id)
         pieces = _pieces(ids) or [[]]
-        return pd.concat([self._frame(query.where(schema.APIMSGID.in_(piece))) for piece in pieces])
+        return pd.concat([self._frame(query.where(tables.APIMSGID.in_(piece))) for piece in pieces])
 
     def attempts(self) -> list[dict[str, Any]]:
         """Read every attempt of every campaign with its row's number and text."""
@@ -264,14 +264,14 @@ class Attempts(Store):
     def known_statuses(self, campaign_id: str) -> pd.DataFrame:
         """Read what decides which status and charge count: of ``events``, those of the id that an attempt has."""
         columns = (events.c[name] for name in ("row_id", "attempt", "status", "charge", "at"))
-        query = sa.select(*columns).join(rows, rows.c.id == events.c.row_id).join(attempts, schema.OWN)
+        query = sa.select(*columns).join(rows, rows.c.id == events.c.row_id).join(attempts, tables.OWN)
         mine = query.where(rows.c.campaign_id == campaign_id)
         return self._frame(mine.order_by(events.c.at, events.c.id))
 
 
 def _seen(*conditions: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
     """Whether an event of this attempt fulfils the conditions."""
-    return sa.exists().where(schema.OWN, *conditions).correlate(attempts)
+    return sa.exists().where(tables.OWN, *conditions).correlate(attempts)
 
 
 def _pieces(ids: Sequence[str]) -> list[Sequence[str]]:

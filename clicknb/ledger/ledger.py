@@ -1,6 +1,6 @@
 """The durable record of every message: what was to be sent, each attempt, and each status seen.
 
-One SQLite file; its tables are in ``schema.py``. ``rows`` is what a plan said and never changes. An attempt is one
+One SQLite file; its tables are in ``tables.py``. ``rows`` is what a plan said and never changes. An attempt is one
 request: it is committed as ``sending`` before the first byte leaves and settled when the answer is read, so a crash
 leaves it visibly open. ``events`` holds every status seen; the status that counts is derived from them, never stored
 over.
@@ -21,10 +21,12 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from clicknb import display
-from clicknb.campaign import schema, statements
-from clicknb.campaign.attempts import Attempts, one_row
-from clicknb.campaign.lock import refuse_second_name
-from clicknb.campaign.schema import (
+from clicknb.errors import CampaignError, LedgerError
+from clicknb.ledger import statements, tables
+from clicknb.ledger.attempts import Attempts, one_row
+from clicknb.ledger.lock import refuse_second_name
+from clicknb.ledger.sqlite import RESTORE
+from clicknb.ledger.tables import (
     Message,
     Recorded,
     attempts,
@@ -33,9 +35,7 @@ from clicknb.campaign.schema import (
     prices,
     rows,
 )
-from clicknb.campaign.store import RESTORE
-from clicknb.campaign.units import micro, micro_credits, moment
-from clicknb.errors import CampaignError, LedgerError
+from clicknb.ledger.units import micro, micro_credits, moment
 from clicknb.messages.kinds import CANCELLED
 
 UNASKED = "cancelled after an answer that it was not accepted; campaign.reconcile() asks the gateway whether that is so"
@@ -84,10 +84,10 @@ class Ledger(Attempts):
     def states(self, campaign_id: str) -> dict[str, int]:
         """Count the rows of a campaign by state, the most frequent first."""
         query = (
-            sa.select(schema.STATE, sa.func.count(rows.c.id).label("number"))
-            .select_from(schema.with_telling_attempt())
+            sa.select(tables.STATE, sa.func.count(rows.c.id).label("number"))
+            .select_from(tables.with_telling_attempt())
             .where(rows.c.campaign_id == campaign_id)
-            .group_by(schema.STATE.element)
+            .group_by(tables.STATE.element)
             .order_by(sa.desc("number"), sa.func.min(rows.c.id))
         )
         with self._reading() as connection:
@@ -96,10 +96,10 @@ class Ledger(Attempts):
     def counts(self) -> list[dict[str, Any]]:
         """Count the rows of every campaign by state."""
         query = (
-            sa.select(campaigns.c.id, campaigns.c.name, campaigns.c.started_at, campaigns.c.stopped, schema.STATE)
+            sa.select(campaigns.c.id, campaigns.c.name, campaigns.c.started_at, campaigns.c.stopped, tables.STATE)
             .add_columns(sa.func.count(rows.c.id).label("rows"))
-            .select_from(campaigns.outerjoin(schema.with_telling_attempt(), rows.c.campaign_id == campaigns.c.id))
-            .group_by(campaigns.c.id, schema.STATE.element)
+            .select_from(campaigns.outerjoin(tables.with_telling_attempt(), rows.c.campaign_id == campaigns.c.id))
+            .group_by(campaigns.c.id, tables.STATE.element)
             .order_by(campaigns.c.started_at, campaigns.c.name)
         )
         with self._reading() as connection:
@@ -152,8 +152,8 @@ class Ledger(Attempts):
             rows.c.campaign_id == campaign_id, rows.c.left_out == 1
         )
         labels, keys = set(new["label"]), set(new["key"])
-        contents = zip(*(new[name] for name in schema.CONTENT), strict=True)
-        seals = [schema.seal(campaign_id, content) for content in contents]
+        contents = zip(*(new[name] for name in tables.CONTENT), strict=True)
+        seals = [tables.seal(campaign_id, content) for content in contents]
         columns = {**new, "campaign_id": repeat(campaign_id), "seal": seals}
         values = list(zip(*(columns[name] for name in statements.RECORDED), strict=False))
         with self._writing() as connection:
@@ -169,8 +169,8 @@ class Ledger(Attempts):
         """Read what each row says and where it stands, by its key; rows that a plan left out are not in it."""
         query = (
             sa.select(rows.c.key, rows.c.text, rows.c.sender, rows.c.options)
-            .add_columns(schema.STATE, rows.c.skip_kind)
-            .select_from(schema.with_telling_attempt())
+            .add_columns(tables.STATE, rows.c.skip_kind)
+            .select_from(tables.with_telling_attempt())
             .where(rows.c.campaign_id == campaign_id, rows.c.left_out == 0)
         )
         with self._reading() as connection:
@@ -204,15 +204,15 @@ class Ledger(Attempts):
     def messages(self, campaign_id: str, states: Iterable[str], *, only: int | None = None) -> list[Message]:
         """List the rows in some states, in the order in which they were recorded; or only one row."""
         query = (
-            sa.select(rows.c.id, *(rows.c[name] for name in schema.CONTENT), schema.TRIES, schema.TURN, rows.c.seal)
+            sa.select(rows.c.id, *(rows.c[name] for name in tables.CONTENT), tables.TRIES, tables.TURN, rows.c.seal)
             .add_columns(*(sa.func.coalesce(rows.c[name], "") for name in ("country", "zone")))
-            .select_from(schema.with_telling_attempt())
-            .where(rows.c.campaign_id == campaign_id, schema.STATE.element.in_(list(states)), one_row(only))
+            .select_from(tables.with_telling_attempt())
+            .where(rows.c.campaign_id == campaign_id, tables.STATE.element.in_(list(states)), one_row(only))
             .order_by(rows.c.id)
         )
         with self._reading() as connection:
             found = list(map(Message._make, connection.execute(query).all()))
-        broken = sum(message.seal != schema.seal(campaign_id, message.content) for message in found)
+        broken = sum(message.seal != tables.seal(campaign_id, message.content) for message in found)
         if broken:
             message = (
                 f"The ledger {self.path or 'in memory'} is damaged: {broken:,} of {len(found):,} messages are not as "
@@ -223,7 +223,7 @@ class Ledger(Attempts):
 
     def state(self, row_id: int) -> str:
         """Tell the state of one row."""
-        query = sa.select(schema.STATE).select_from(schema.with_telling_attempt()).where(rows.c.id == row_id)
+        query = sa.select(tables.STATE).select_from(tables.with_telling_attempt()).where(rows.c.id == row_id)
         with self._reading() as connection:
             return str(connection.execute(query).scalar_one())
 
@@ -255,8 +255,8 @@ class Ledger(Attempts):
         """Read every row with its telling attempt column by column, in the order of the plan; or only one row."""
         columns = [column for column in attempts.c if column.name not in {"row_id", "state"}]
         query = (
-            sa.select(rows, *columns, schema.STATE)
-            .select_from(schema.with_telling_attempt())
+            sa.select(rows, *columns, tables.STATE)
+            .select_from(tables.with_telling_attempt())
             .where(rows.c.campaign_id == campaign_id, one_row(only))
             .order_by(rows.c.id)
         )
@@ -285,7 +285,7 @@ class Ledger(Attempts):
             if purged:  # what is forgotten is not counted, but its client message id must not come again
                 number = f"{purged}.{connection.execute(sa.select(sa.func.max(rows.c.id))).scalar() or 0}"
             values = {**row, "campaign_id": campaign_id, "key": f"{row['to']}#{number}"}
-            values["seal"] = schema.seal(campaign_id, itemgetter(*schema.CONTENT)(values))
+            values["seal"] = tables.seal(campaign_id, itemgetter(*tables.CONTENT)(values))
             return connection.execute(sa.insert(rows).values(values).returning(rows.c.id)).scalar_one(), "planned"
 
     # prices
@@ -318,14 +318,14 @@ class Ledger(Attempts):
     def _belong_to(self, owner: str) -> None:
         if not owner:
             return
-        query = sa.select(schema.owners.c.owner)
+        query = sa.select(tables.owners.c.owner)
         with self._reading() as connection:
             known = connection.execute(query).scalar()
         if known is None and not self.fixed:
             with self._writing() as connection:
                 known = connection.execute(query).scalar()
                 if known is None:
-                    connection.execute(sa.insert(schema.owners).values(owner=owner))
+                    connection.execute(sa.insert(tables.owners).values(owner=owner))
         if known not in {None, owner}:
             message = (
                 f"The ledger {self.path} belongs to the account {known}, not to {owner}. Nothing was sent. Name "
@@ -346,15 +346,15 @@ _mine = (
     rows.c.key < sa.bindparam("end"),
     *(rows.c[name] == sa.bindparam(name) for name in ("to", "text", "sender")),
 )
-_planned = schema.STATE.element == "planned"
+_planned = tables.STATE.element == "planned"
 _tried = sa.and_(
-    ~schema.STATE.element.in_(["rejected", "absent"]),
+    ~tables.STATE.element.in_(["rejected", "absent"]),
     attempts.c.submitted_at >= sa.bindparam("since"),
     sa.not_(sa.bindparam("again", type_=sa.Boolean)),
 )
 _SAME = (
-    sa.select(rows.c.id, schema.STATE)
-    .select_from(schema.with_telling_attempt())
+    sa.select(rows.c.id, tables.STATE)
+    .select_from(tables.with_telling_attempt())
     .where(*_mine, rows.c.skip_kind.is_(None))
     .where(sa.or_(_planned, _tried))
     .order_by(_planned, rows.c.id.desc())

@@ -19,7 +19,7 @@ from clicknb import testing
 from clicknb.campaign import track
 from clicknb.errors import NotSent
 from clicknb.ledger import tables, views
-from clicknb.ledger.tables import Outcome
+from clicknb.ledger.records import Event, Intent, Outcome
 from clicknb.ledger.tally import tally
 from clicknb.sandbox import Fault, Gateway
 from tests.attack import Crash, Recorder, in_process, meddle, pauses
@@ -784,13 +784,13 @@ def test_what_is_counted_in_the_ledger_is_what_the_frames_show(data):
         for row_id in data.draw(st.lists(st.integers(1, 6), unique=True)):
             states = data.draw(st.lists(st.sampled_from(["accepted", "unknown", "absent", "returned"]), max_size=3))
             for attempt, state in enumerate(states, 1):
-                ledger.record(campaign._id, [], [tables.Intent(row_id, attempt, f"{row_id}{attempt}", 1)])
-                ledger.record(campaign._id, [tables.Outcome(row_id, attempt, state, now)], [])
+                ledger.record(campaign._id, [], [Intent(row_id, attempt, f"{row_id}{attempt}", 1)])
+                ledger.record(campaign._id, [Outcome(row_id, attempt, state, now)], [])
                 seen = st.tuples(st.sampled_from(STATUSES), st.sampled_from(["", "a"]), st.integers(0, 3))
                 for status, apimsgid, seconds in data.draw(st.lists(seen, max_size=4)):
                     charge = data.draw(st.sampled_from([None, Decimal("0.8"), Decimal(0)]))
                     at = now + timedelta(seconds=seconds)
-                    ledger.note([tables.Event(row_id, attempt, apimsgid, status, at, "query", charge)])
+                    ledger.note([Event(row_id, attempt, apimsgid, status, at, "query", charge)])
         shown = views.joined(ledger, campaign._id)
         shown["delivery"] = shown["delivery"].where(shown["state"] == "accepted", "")
         frame = shown.groupby(["state", "delivery"]).agg(

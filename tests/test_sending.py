@@ -20,7 +20,7 @@ from clicknb.campaign.campaign import execute
 from clicknb.errors import CampaignError, CampaignStopped, InDoubt, LedgerError
 from clicknb.gateway.transport import SequentialExchange
 from clicknb.gateway.wire import Request
-from clicknb.ledger.tables import climsgid
+from clicknb.ledger.records import climsgid
 from clicknb.sandbox import Fault, Response
 from tests.attack import Recorder, in_process, pauses
 

@@ -22,7 +22,7 @@ from clicknb.campaign import planning, single
 from clicknb.campaign.options import MOST_PARTS, Options
 from clicknb.errors import AlreadySent, CampaignError, CampaignStopped, InvalidInput
 from clicknb.ledger import lock
-from clicknb.ledger.tables import Intent
+from clicknb.ledger.records import Intent
 
 SLOW = "27999400004"
 """A number to which the gateway replies after two seconds."""

@@ -29,7 +29,7 @@ from clicknb.clock import seconds
 from clicknb.errors import CampaignStopped, ClicknbError
 from clicknb.gateway import codes
 from clicknb.ledger import views
-from clicknb.ledger.tables import Message
+from clicknb.ledger.records import Message
 from clicknb.ledger.tally import tally
 from clicknb.ledger.units import micro, micro_credits
 

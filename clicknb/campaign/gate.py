@@ -13,7 +13,7 @@ from typing import Any
 
 from clicknb.ledger import suppression
 from clicknb.ledger.ledger import Ledger
-from clicknb.ledger.tables import Message
+from clicknb.ledger.records import Message
 from clicknb.messages.hours import HOLDS, Decision, Hours, decide
 from clicknb.messages.kinds import SUPPRESSED
 from clicknb.messages.zones import zones_of

@@ -21,8 +21,8 @@ from clicknb.campaign.options import Options
 from clicknb.campaign.service import Service
 from clicknb.errors import CampaignError, ConfirmationNeeded, ContentChanged, InvalidInput
 from clicknb.ledger import views
+from clicknb.ledger.records import Message, Recorded
 from clicknb.ledger.sqlite import framed
-from clicknb.ledger.tables import Message, Recorded
 from clicknb.ledger.units import micro_credits
 from clicknb.messages import autopsy, lint, substitution
 from clicknb.messages.autopsy import Saving

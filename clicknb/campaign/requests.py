@@ -12,7 +12,7 @@ from clicknb.campaign.track import IN_A_LIST
 from clicknb.charset import ucs2
 from clicknb.errors import NotSent, TransportError
 from clicknb.gateway import wire
-from clicknb.ledger.tables import Intent, Message, Outcome
+from clicknb.ledger.records import Intent, Message, Outcome
 from clicknb.ledger.units import micro
 
 Batch = tuple[Message, ...]

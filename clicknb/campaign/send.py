@@ -30,7 +30,7 @@ from clicknb.gateway import codes, wire
 from clicknb.gateway.limits import Pace
 from clicknb.gateway.parameters import encode
 from clicknb.gateway.transport import Exchange
-from clicknb.ledger.tables import Message, Outcome, climsgid
+from clicknb.ledger.records import Message, Outcome, climsgid
 
 logger = logging.getLogger(__name__)
 

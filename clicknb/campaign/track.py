@@ -24,7 +24,7 @@ from clicknb.errors import (
     UnreadableReply,
 )
 from clicknb.gateway import wire
-from clicknb.ledger.tables import Attempt, Event, Outcome
+from clicknb.ledger.records import Attempt, Event, Outcome
 
 logger = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from clicknb.campaign.track import look_up
 from clicknb.errors import ClicknbError, LedgerWarning
 from clicknb.gateway.wire import MessageStatus
 from clicknb.ledger.copies import REMEMBERED, Copy
-from clicknb.ledger.tables import Event, Intent, Message, Outcome, climsgid
+from clicknb.ledger.records import Event, Intent, Message, Outcome, climsgid
 from clicknb.ledger.units import micro
 
 TURNS = 3

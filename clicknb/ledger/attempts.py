@@ -15,8 +15,9 @@ from sqlalchemy.dialects.sqlite import insert
 from clicknb.gateway.codes import FINAL
 from clicknb.ledger import statements, tables
 from clicknb.ledger.copies import Origin
+from clicknb.ledger.records import Attempt, Event, Intent, Message, Outcome
 from clicknb.ledger.sqlite import Conflict, Store
-from clicknb.ledger.tables import Attempt, Event, Intent, Message, Outcome, attempts, events, rows
+from clicknb.ledger.tables import attempts, events, rows
 from clicknb.ledger.units import micro, moment
 
 _MOST_PARAMETERS = 500

@@ -20,8 +20,9 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from clicknb.errors import LedgerError
+from clicknb.ledger.records import Intent, Message
 from clicknb.ledger.sqlite import Store
-from clicknb.ledger.tables import Intent, Message, attempts, campaigns, identity, rows
+from clicknb.ledger.tables import attempts, campaigns, identity, rows
 from clicknb.ledger.units import micro, moment
 
 REMEMBERED = timedelta(days=6)

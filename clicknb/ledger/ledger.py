@@ -22,19 +22,12 @@ from sqlalchemy.dialects.sqlite import insert
 
 from clicknb import display
 from clicknb.errors import CampaignError, LedgerError
-from clicknb.ledger import statements, tables
+from clicknb.ledger import records, statements, tables
 from clicknb.ledger.attempts import Attempts, one_row
 from clicknb.ledger.lock import refuse_second_name
+from clicknb.ledger.records import Message, Recorded
 from clicknb.ledger.sqlite import RESTORE
-from clicknb.ledger.tables import (
-    Message,
-    Recorded,
-    attempts,
-    campaigns,
-    events,
-    prices,
-    rows,
-)
+from clicknb.ledger.tables import attempts, campaigns, events, prices, rows
 from clicknb.ledger.units import micro, micro_credits, moment
 from clicknb.messages.kinds import CANCELLED
 
@@ -152,8 +145,8 @@ class Ledger(Attempts):
             rows.c.campaign_id == campaign_id, rows.c.left_out == 1
         )
         labels, keys = set(new["label"]), set(new["key"])
-        contents = zip(*(new[name] for name in tables.CONTENT), strict=True)
-        seals = [tables.seal(campaign_id, content) for content in contents]
+        contents = zip(*(new[name] for name in records.CONTENT), strict=True)
+        seals = [records.seal(campaign_id, content) for content in contents]
         columns = {**new, "campaign_id": repeat(campaign_id), "seal": seals}
         values = list(zip(*(columns[name] for name in statements.RECORDED), strict=False))
         with self._writing() as connection:
@@ -204,7 +197,7 @@ class Ledger(Attempts):
     def messages(self, campaign_id: str, states: Iterable[str], *, only: int | None = None) -> list[Message]:
         """List the rows in some states, in the order in which they were recorded; or only one row."""
         query = (
-            sa.select(rows.c.id, *(rows.c[name] for name in tables.CONTENT), tables.TRIES, tables.TURN, rows.c.seal)
+            sa.select(rows.c.id, *(rows.c[name] for name in records.CONTENT), tables.TRIES, tables.TURN, rows.c.seal)
             .add_columns(*(sa.func.coalesce(rows.c[name], "") for name in ("country", "zone")))
             .select_from(tables.with_telling_attempt())
             .where(rows.c.campaign_id == campaign_id, tables.STATE.element.in_(list(states)), one_row(only))
@@ -212,7 +205,7 @@ class Ledger(Attempts):
         )
         with self._reading() as connection:
             found = list(map(Message._make, connection.execute(query).all()))
-        broken = sum(message.seal != tables.seal(campaign_id, message.content) for message in found)
+        broken = sum(message.seal != records.seal(campaign_id, message.content) for message in found)
         if broken:
             message = (
                 f"The ledger {self.path or 'in memory'} is damaged: {broken:,} of {len(found):,} messages are not as "
@@ -285,7 +278,7 @@ class Ledger(Attempts):
             if purged:  # what is forgotten is not counted, but its client message id must not come again
                 number = f"{purged}.{connection.execute(sa.select(sa.func.max(rows.c.id))).scalar() or 0}"
             values = {**row, "campaign_id": campaign_id, "key": f"{row['to']}#{number}"}
-            values["seal"] = tables.seal(campaign_id, itemgetter(*tables.CONTENT)(values))
+            values["seal"] = records.seal(campaign_id, itemgetter(*records.CONTENT)(values))
             return connection.execute(sa.insert(rows).values(values).returning(rows.c.id)).scalar_one(), "planned"
 
     # prices

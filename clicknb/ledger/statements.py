@@ -8,15 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import insert
 
-from clicknb.ledger.tables import (
-    Event,
-    Intent,
-    Outcome,
-    attempts,
-    campaigns,
-    rows,
-    suppressions,
-)
+from clicknb.ledger.records import Event, Intent, Outcome
+from clicknb.ledger.tables import attempts, campaigns, rows, suppressions
 from clicknb.ledger.units import micro, micro_credits
 from clicknb.messages.kinds import SUPPRESSED
 

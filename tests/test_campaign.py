@@ -18,8 +18,8 @@ import clicknb as cn
 from clicknb import testing
 from clicknb.campaign import track
 from clicknb.errors import NotSent
-from clicknb.ledger import tables, views
-from clicknb.ledger.records import Event, Intent, Outcome
+from clicknb.ledger import records, tables, views
+from clicknb.ledger.records import Intent, Outcome
 from clicknb.ledger.tally import tally
 from clicknb.sandbox import Fault, Gateway
 from tests.attack import Crash, Recorder, in_process, meddle, pauses
@@ -790,7 +790,7 @@ def test_what_is_counted_in_the_ledger_is_what_the_frames_show(data):
                 for status, apimsgid, seconds in data.draw(st.lists(seen, max_size=4)):
                     charge = data.draw(st.sampled_from([None, Decimal("0.8"), Decimal(0)]))
                     at = now + timedelta(seconds=seconds)
-                    ledger.note([Event(row_id, attempt, apimsgid, status, at, "query", charge)])
+                    ledger.note([records.Event(row_id, attempt, apimsgid, status, at, "query", charge)])
         shown = views.joined(ledger, campaign._id)
         shown["delivery"] = shown["delivery"].where(shown["state"] == "accepted", "")
         frame = shown.groupby(["state", "delivery"]).agg(

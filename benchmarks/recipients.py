@@ -18,8 +18,8 @@ import phonenumbers
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
 from benchmarks.run import machine
-from clicknb.messages.numbers import Verdict, normalise
-from clicknb.messages.recipients import doctor
+from clicknb.recipients.doctor import doctor
+from clicknb.recipients.numbers import Verdict, normalise
 
 HOMES = ("ZA", "GB", "US", "NG", "KE", "FR")
 ABROAD = (*HOMES, "DE", "IN", "BR", "AU", "ES", "IT", "JP", "NL", "CA", "IE")

@@ -22,7 +22,7 @@ from sms_toolkit.messages.profiling import profile_message
 
 import clicknb as cn
 from benchmarks.run import CORES, machine
-from clicknb.messages.autopsy import autopsy
+from clicknb.messages.unicode_cost import autopsy
 
 NAMES = ["Anna", "Günter", "Thandiwe", "Bjørn", "José", "Zoë", "Siobhán", "O’Brien", "Łukasz", "Mary-Jane"]
 TEMPLATES = {

@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from clicknb.forms.console import form
     from clicknb.gateway import codes
     from clicknb.gateway.client import Clickatell
-    from clicknb.messages.hours import Hours
-    from clicknb.messages.recipients import doctor
-    from clicknb.messages.report import doctor_report
+    from clicknb.hours.decide import Hours
+    from clicknb.messages.parts import offenders, parts, split
     from clicknb.messages.substitution import substitute, substitutions
-    from clicknb.messages.tables import read_recipients
-    from clicknb.messages.text import offenders, parts, split
     from clicknb.opening import connect, sandbox
+    from clicknb.recipients.doctor import doctor
+    from clicknb.recipients.reader import read_recipients
+    from clicknb.recipients.report import doctor_report
 
     __version__: str
 
@@ -70,18 +70,18 @@ _HOMES = {
     "Campaign": "campaign.campaign",
     "Clickatell": "gateway.client",
     "ClicknbError": "errors",
-    "Hours": "messages.hours",
+    "Hours": "hours.decide",
     "Plan": "campaign.plan",
     "connect": "opening",
-    "doctor": "messages.recipients",
-    "doctor_report": "messages.report",
+    "doctor": "recipients.doctor",
+    "doctor_report": "recipients.report",
     "form": "forms.console",
     "masked": "display",
-    "offenders": "messages.text",
-    "parts": "messages.text",
-    "read_recipients": "messages.tables",
+    "offenders": "messages.parts",
+    "parts": "messages.parts",
+    "read_recipients": "recipients.reader",
     "sandbox": "opening",
-    "split": "messages.text",
+    "split": "messages.parts",
     "substitute": "messages.substitution",
     "substitutions": "messages.substitution",
 }

@@ -16,15 +16,16 @@ from clicknb.campaign.campaign import Campaign
 from clicknb.campaign.options import Mode, Options
 from clicknb.campaign.plan import Plan
 from clicknb.campaign.service import Service
+from clicknb.cells import require_columns
 from clicknb.errors import CampaignError, ClicknbError, ConfigError
 from clicknb.gateway import codes
 from clicknb.gateway.client import Clickatell
 from clicknb.gateway.wire import MessageCharge, MessageStatus
 from clicknb.ledger import maintenance, suppression, views
-from clicknb.messages.cells import require_columns
+from clicknb.recipients import suppression_list
 
 if TYPE_CHECKING:
-    from clicknb.messages.hours import Hours
+    from clicknb.hours.decide import Hours
     from clicknb.sandbox import Gateway
 
 _ID = "[0-9A-Fa-f]{32}"
@@ -350,7 +351,7 @@ class Account:
         [['447700900123', 'replied STOP']]
         """
         given = {"sender": checks.text("sender", sender), "source": checks.text("source", source)}
-        entries = suppression.entries(numbers, self.now(), country=country, **given)
+        entries = suppression_list.entries(numbers, self.now(), country=country, **given)
         return suppression.add(self._service.ledger, entries)
 
     def unsuppress(
@@ -361,7 +362,7 @@ class Account:
         Takes and raises the same as ``suppress``; returns how many numbers were suppressed.
         """
         given = {"sender": checks.text("sender", sender), "source": checks.text("source", source)}
-        entries = suppression.entries(numbers, self.now(), country=country, **given)
+        entries = suppression_list.entries(numbers, self.now(), country=country, **given)
         return suppression.add(self._service.ledger, entries, lifted=True)
 
     # the ledger

@@ -6,10 +6,13 @@ digits masked), that nothing was sent, and what to do.
 
 from __future__ import annotations
 
+import math
 import operator
 import os
+import re
 import unicodedata
 from collections.abc import Callable, Collection
+from datetime import timedelta
 from decimal import Decimal
 from numbers import Real
 from pathlib import Path
@@ -203,3 +206,64 @@ def every(name: str, values: pd.Series[Any], pattern: str, rule: str, remedy: st
         refuse(
             f"{len(wrong):,} of {len(values):,} {name} are not {rule}; the first is {described(wrong.iloc[0])}.", remedy
         )
+
+
+def country(value: str | None) -> str | None:
+    """Read an ISO 3166 alpha-2 code in any letter case.
+
+    Examples
+    --------
+    >>> country("gb")
+    'GB'
+    """
+    from phonenumbers import SUPPORTED_REGIONS
+
+    if value is None:
+        return None
+    code = str(value).strip().upper()
+    if code not in SUPPORTED_REGIONS:
+        hint = " Did you mean 'GB'?" if code == "UK" else ""
+        message = (
+            f"{value!r} is no country code.{hint} Nothing was sent; "
+            "write the two letters of ISO 3166, such as country='ZA', or leave it out."
+        )
+        raise InvalidInput(message)
+    return code
+
+
+_SHORT_DAY = re.compile(r"(?<=\d)d\b")  # pandas is about to forget it
+
+LONGEST = timedelta(days=366)
+"""The longest duration that ``seconds`` reads."""
+
+
+def seconds(duration: float | str | timedelta) -> float:
+    """Read a duration: a number of seconds, or a text such as ``"90s"``, ``"30min"``, ``"2h"``.
+
+    Examples
+    --------
+    >>> seconds("30min")
+    1800.0
+    """
+    value = _seconds(duration)
+    if not 0 <= value <= LONGEST.total_seconds():
+        message = (
+            f"{described(duration)} is no duration of up to a year. Nothing was asked or sent. Write seconds, or a "
+            "text such as '90s', '30min' or '2h'."
+        )
+        raise InvalidInput(message)
+    return value
+
+
+def _seconds(duration: object) -> float:
+    """Read a duration; NaN if it is none."""
+    if isinstance(duration, timedelta):
+        return duration.total_seconds()
+    if isinstance(duration, str) and not duration.strip().isdecimal():  # a bare number would count nanoseconds
+        import pandas as pd
+
+        try:
+            return float(pd.Timedelta(_SHORT_DAY.sub("D", duration)).total_seconds())
+        except ValueError:
+            return math.nan
+    return float(duration) if isinstance(duration, Real) and not isinstance(duration, bool) else math.nan

@@ -7,11 +7,8 @@ are measured on monotonic time, which nobody can set. Rates and network timeouts
 
 from __future__ import annotations
 
-import math
-import re
 import time
 from datetime import UTC, datetime, timedelta
-from numbers import Real
 from threading import Event
 from typing import Protocol
 
@@ -108,49 +105,3 @@ class RunningClock:
     def sleep(self, seconds: float, wake: Event | None = None) -> None:
         """Wait, for less than it says and at most until somebody sets ``wake``."""
         (wake or Event()).wait(max(0.0, seconds) / self._speed)
-
-
-_SHORT_DAY = re.compile(r"(?<=\d)d\b")  # pandas is about to forget it
-
-LONGEST = timedelta(days=366)
-"""The longest duration that ``seconds`` reads."""
-
-
-def seconds(duration: float | str | timedelta) -> float:
-    """Read a duration: a number of seconds, or a text such as ``"90s"``, ``"30min"``, ``"2h"``.
-
-    Raises
-    ------
-    InvalidInput
-        It is no duration, negative, or longer than a year.
-
-    Examples
-    --------
-    >>> seconds("30min")
-    1800.0
-    """
-    from clicknb.checks import described
-    from clicknb.errors import InvalidInput
-
-    value = _seconds(duration)
-    if not 0 <= value <= LONGEST.total_seconds():
-        message = (
-            f"{described(duration)} is no duration of up to a year. Nothing was asked or sent. Write seconds, or a "
-            "text such as '90s', '30min' or '2h'."
-        )
-        raise InvalidInput(message)
-    return value
-
-
-def _seconds(duration: object) -> float:
-    """Read a duration; NaN if it is none."""
-    if isinstance(duration, timedelta):
-        return duration.total_seconds()
-    if isinstance(duration, str) and not duration.strip().isdecimal():  # a bare number would count nanoseconds
-        import pandas as pd
-
-        try:
-            return float(pd.Timedelta(_SHORT_DAY.sub("D", duration)).total_seconds())
-        except ValueError:
-            return math.nan
-    return float(duration) if isinstance(duration, Real) and not isinstance(duration, bool) else math.nan

@@ -30,7 +30,7 @@ from clicknb.gateway.transport import (
     is_loopback,
 )
 from clicknb.ledger.ledger import Ledger
-from clicknb.messages.numbers import typed
+from clicknb.recipients.numbers import typed
 
 if TYPE_CHECKING:
     from decimal import Decimal

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from clicknb import charset, frames
 from clicknb.errors import InvalidInput
-from clicknb.messages.autopsy import Saving, autopsy, saving
+from clicknb.messages.parts import measure
 from clicknb.messages.substitution import TABLE, substitute
-from clicknb.messages.text import measure
+from clicknb.messages.unicode_cost import Saving, autopsy, saving
 
 PIECES = st.sampled_from(["a" * 30, "b" * 55, "€", "’", "–", "ж", "\U0001f600", "…", "é", "[x]", "ç"])
 TEXTS = st.lists(st.lists(PIECES, max_size=6).map("".join), max_size=8)

@@ -14,7 +14,7 @@ import pytest
 import clicknb as cn
 from clicknb import testing
 from clicknb.analysis import report
-from clicknb.clock import seconds
+from clicknb.checks import seconds
 from clicknb.errors import AccountError, CampaignStopped, ConfigError, InvalidInput, NotSent, UnreadableReply
 from clicknb.sandbox import Fault
 

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 import clicknb as cn
 from clicknb import frames
 from clicknb.errors import InvalidInput
-from clicknb.messages.kinds import KINDS, PROBLEMS, REPAIRS, SURE
-from clicknb.messages.numbers import normalise
+from clicknb.kinds import KINDS, PROBLEMS, REPAIRS, SURE
+from clicknb.recipients.numbers import normalise
 from tools import make_ruined_numbers
 
 GOLDEN = Path(__file__).with_name("golden_numbers.csv")

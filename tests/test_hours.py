@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from clicknb import frames
 from clicknb.errors import ConfigError, InvalidInput
-from clicknb.messages.hours import PRESETS, Hours, decide, decisions, problems, rule_for, rules_for
-from clicknb.messages.zones import WORLD, read_zone, zones_of
+from clicknb.hours.decide import PRESETS, Hours, decide, decisions, problems, rule_for, rules_for
+from clicknb.hours.zones import WORLD, read_zone, zones_of
 
 JOBURG, NEW_YORK, PHOENIX, HONOLULU = "27999123456", "12125550100", "16025550100", "18085550100"
 LONDON, PARIS, AUSTRALIA = "447700900123", "33639981234", "61491570156"
@@ -434,7 +434,7 @@ def test_without_time_zone_data_it_says_how_to_get_it(use):
     script = (
         "import sys; sys.modules['tzdata'] = None\n"
         "from datetime import datetime, UTC\n"
-        "from clicknb.messages.hours import decide, zones_of\n"
+        "from clicknb.hours.decide import decide, zones_of\n"
         "from clicknb.errors import ConfigError\n"
         "now = datetime(2026, 3, 3, tzinfo=UTC)\n"
         f"try: {use}\nexcept ConfigError as error: print(error)"

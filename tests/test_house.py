@@ -16,22 +16,26 @@ import phonenumbers
 import pytest
 
 import clicknb
-from clicknb.messages.numbers import reserved
+from clicknb.recipients.numbers import reserved
 
 ROOT = Path(__file__).parents[1]
 MODULES = sorted((ROOT / "clicknb").rglob("*.py"))
 
-SINGLE_FILES = {"charset", "checks", "clock", "display", "errors", "export", "frames"}
+SINGLE_FILES = {"cells", "charset", "checks", "clock", "display", "errors", "export", "frames", "kinds"}
+ROOMS = {"gateway", "recipients", "messages", "hours", "analysis", "ledger"}
 LAYERS = {
     **dict.fromkeys(SINGLE_FILES, SINGLE_FILES),
     "gateway": SINGLE_FILES,
+    "recipients": SINGLE_FILES,
     "messages": SINGLE_FILES,
+    "hours": SINGLE_FILES,
     "analysis": SINGLE_FILES,
-    "campaign": SINGLE_FILES | {"gateway", "messages", "analysis"},
+    "ledger": SINGLE_FILES | {"gateway.codes"},
+    "campaign": SINGLE_FILES | ROOMS,
     "sandbox": {"gateway.codes"},
-    "forms": SINGLE_FILES | {"gateway", "messages", "analysis", "campaign", "account", "opening"},
-    "account": SINGLE_FILES | {"gateway", "messages", "analysis", "campaign"},
-    "opening": SINGLE_FILES | {"gateway", "messages", "analysis", "campaign", "account", "sandbox", "testing"},
+    "forms": SINGLE_FILES | ROOMS | {"campaign", "account", "opening"},
+    "account": SINGLE_FILES | ROOMS | {"campaign"},
+    "opening": SINGLE_FILES | ROOMS | {"campaign", "account", "sandbox", "testing"},
 }
 TOP = {
     "",

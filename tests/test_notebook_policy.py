@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from clicknb.messages.numbers import reserved
+from clicknb.recipients.numbers import reserved
 from tools import refresh_notebooks
 
 ROOT = Path(__file__).parents[1]

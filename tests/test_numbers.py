@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from phonenumbers import PhoneMetadata, PhoneNumberType
 
-from clicknb.messages import metadata
-from clicknb.messages.numbers import EXACT_LENGTHS, normalise
-from clicknb.messages.recipients import doctor
+from clicknb.recipients import numbering
+from clicknb.recipients.doctor import doctor
+from clicknb.recipients.numbers import EXACT_LENGTHS, normalise
 
 HOMES = ("GB", "ZA", "US", "NG", "KE", "FR")
 REGIONS = sorted(phonenumbers.SUPPORTED_REGIONS)
@@ -55,9 +55,9 @@ def test_the_fast_path_agrees_with_the_library(home):
         for _ in range(8):
             code, national = mutated(draw, region)
             for written in (national, f"0{national}", f"8{national}", code + national, f"{code}0{national}"):
-                if found := metadata.national(written, home):
+                if found := numbering.national(written, home):
                     assert (tuple(found) if found.country else None) == library(written, home), (written, home)
-                if found := metadata.international(written):
+                if found := numbering.international(written):
                     assert (tuple(found) if found.country else None) == library(f"+{written}", None), written
 
 
@@ -67,9 +67,9 @@ def test_whole_numbers_of_home_take_the_fast_path(home):
     code = str(phonenumbers.country_code_for_region(home))
     for _ in range(50):
         digits = mobile(draw, home)
-        assert metadata.international(digits) == (code, digits.removeprefix(code), home)
-        assert metadata.national(digits, home) == (code, digits.removeprefix(code), home)
-        assert metadata.national(trunk(home) + digits.removeprefix(code), home) is not None
+        assert numbering.international(digits) == (code, digits.removeprefix(code), home)
+        assert numbering.national(digits, home) == (code, digits.removeprefix(code), home)
+        assert numbering.national(trunk(home) + digits.removeprefix(code), home) is not None
 
 
 @given(st.text("0123456789", min_size=3, max_size=16), st.sampled_from(REGIONS))

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clicknb.errors import InvalidInput
-from clicknb.messages.optout import is_opt_out, opt_outs, verdict, verdicts
+from clicknb.recipients.optout import is_opt_out, opt_outs, verdict, verdicts
 
 # the first seven are those of the rule of the United States, the others those of gateways
 LISTED = ["stop", "quit", "end", "revoke", "opt out", "cancel", "unsubscribe", "stopall", "remove", "stop all"]

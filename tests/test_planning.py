@@ -17,7 +17,7 @@ import clicknb as cn
 from clicknb.campaign.glance import left_out_by_kind
 from clicknb.campaign.variants import assign
 from clicknb.errors import CampaignError, ConfirmationNeeded, InvalidInput
-from clicknb.messages.kinds import KINDS, SKIPPED
+from clicknb.kinds import KINDS, SKIPPED
 
 SOAK = "CLICKNB_SOAK" in os.environ
 COUNT = 10_000 if SOAK else 1_000

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 import clicknb as cn
 from clicknb import charset, frames
 from clicknb.errors import InvalidInput
+from clicknb.messages.parts import measure
 from clicknb.messages.substitution import TABLE, diff, substitute, substitutions
-from clicknb.messages.text import measure
 
 ENTRIES = "".join(TABLE)
 PROFILES = st.sampled_from(["clickatell", "standard"])

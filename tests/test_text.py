@@ -13,7 +13,7 @@ from sms_toolkit.messages.profiling import profile_message
 import clicknb as cn
 from clicknb import charset, frames
 from clicknb.errors import InvalidInput
-from clicknb.messages.text import measure, offenders, parts, split
+from clicknb.messages.parts import measure, offenders, parts, split
 from tests.attack import soak
 
 GSM = "abc ,.\n\r@£ÄÖ^{}[]~|\\€"

@@ -25,7 +25,6 @@ from clicknb.campaign.send import Sender
 from clicknb.campaign.service import Service
 from clicknb.campaign.track import Look
 from clicknb.campaign.unrecorded import Inquiry
-from clicknb.clock import seconds
 from clicknb.errors import CampaignStopped, ClicknbError
 from clicknb.gateway import codes
 from clicknb.ledger import views
@@ -170,7 +169,7 @@ class Campaign:
         left = len(self._service.ledger.open(self._id))
         ask = partial(track.refresh, self._service, self._id)
         with _bar(total, f"{self.name}: final", progress) as bar:
-            for look in track.looks(self._service, ask, left, seconds(timeout), stop=stop):
+            for look in track.looks(self._service, ask, left, checks.seconds(timeout), stop=stop):
                 bar.update(total - look.left - bar.n)
                 if seen is not None:
                     seen(look)
@@ -192,7 +191,7 @@ class Campaign:
         """
         left = sum(self.counts.get(state, 0) for state in IN_DOUBT)
         ask = partial(track.reconcile, self._service, self._id)
-        for look in track.looks(self._service, ask, left, seconds(timeout), first=30.0, stop=stop):
+        for look in track.looks(self._service, ask, left, checks.seconds(timeout), first=30.0, stop=stop):
             if seen is not None:
                 seen(look)
         return self
@@ -238,7 +237,7 @@ class Campaign:
             Sending stopped before the end, with the reason.
         """
         if self._work is not None:
-            self._work.result(None if timeout is None else seconds(timeout))
+            self._work.result(None if timeout is None else checks.seconds(timeout))
         return self
 
     def cancel(self) -> Campaign:

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from clicknb.hours.decide import HOLDS, Decision, Hours, decide
+from clicknb.hours.zones import zones_of
+from clicknb.kinds import SUPPRESSED
 from clicknb.ledger import suppression
 from clicknb.ledger.ledger import Ledger
 from clicknb.ledger.records import Message
-from clicknb.messages.hours import HOLDS, Decision, Hours, decide
-from clicknb.messages.kinds import SUPPRESSED
-from clicknb.messages.zones import zones_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Rules:
     Attributes
     ----------
     hours
-        The quiet hours, see ``clicknb.messages.hours.rule_for``; None for none.
+        The quiet hours, see ``clicknb.hours.decide.rule_for``; None for none.
     outside
         What becomes of a message outside of them: ``"refuse"``, ``"schedule"`` or ``"wait"``.
     """

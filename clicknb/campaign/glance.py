@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import pandas as pd
 
 from clicknb import display, frames
-from clicknb.messages.hours import PRESETS, Hours, rules_for
-from clicknb.messages.kinds import DUPLICATE, REPAIRS
-from clicknb.messages.numbers import reserved
+from clicknb.hours.decide import PRESETS, Hours, rules_for
+from clicknb.kinds import DUPLICATE, REPAIRS
+from clicknb.recipients.numbers import reserved
 
 if TYPE_CHECKING:
     from clicknb.campaign.plan import Plan

@@ -13,8 +13,8 @@ from clicknb import checks
 from clicknb.campaign.gate import Rules
 from clicknb.errors import InvalidInput
 from clicknb.gateway.parameters import SendOptions, encode
-from clicknb.messages import hours
-from clicknb.messages.hours import Hours
+from clicknb.hours import decide
+from clicknb.hours.decide import Hours
 
 MOST_PARTS = 35
 """The longest text that Clickatell splits (its archived page on concatenation)."""
@@ -152,7 +152,7 @@ def _kinds(value: Any) -> tuple[str, ...]:
 
 
 def _known_hours(_: str, value: Any) -> str | Hours:
-    hours.rule_for(value, None)
+    decide.rule_for(value, None)
     return value if isinstance(value, Hours) else str(value)
 
 
@@ -172,6 +172,6 @@ _RULES: dict[str, Callable[[Any], Any]] = {
     "refuse": _kinds,
     "prices": lambda value: {} if value is None else _prices(value),
     "hours": lambda value: checks.optional(_known_hours, "hours", value),
-    "outside": lambda value: checks.choice("outside", value, hours.OUTSIDE),
+    "outside": lambda value: checks.choice("outside", value, decide.OUTSIDE),
     "zone": lambda value: checks.optional(checks.text, "zone", value),
 }

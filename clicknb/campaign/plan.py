@@ -24,11 +24,11 @@ from clicknb.ledger import views
 from clicknb.ledger.records import Message, Recorded
 from clicknb.ledger.sqlite import framed
 from clicknb.ledger.units import micro_credits
-from clicknb.messages import autopsy, lint, substitution
-from clicknb.messages.autopsy import Saving
-from clicknb.messages.recipients import doctor
-from clicknb.messages.report import DoctorReport, doctor_report
+from clicknb.messages import lint, substitution, unicode_cost
 from clicknb.messages.template import Template
+from clicknb.messages.unicode_cost import Saving
+from clicknb.recipients.doctor import doctor
+from clicknb.recipients.report import DoctorReport, doctor_report
 
 if TYPE_CHECKING:
     from clicknb.testing import Rehearsal
@@ -226,12 +226,12 @@ class Plan:
         >>> plan.autopsy()[["code_point", "where", "rows", "parts_added", "parts_saved"]].values.tolist()
         [['U+2019', 'template', 1, 1, 1]]
         """
-        return autopsy.autopsy(self.to_send["text"], prices=self._part_prices(), template=self._literal_texts())
+        return unicode_cost.autopsy(self.to_send["text"], prices=self._part_prices(), template=self._literal_texts())
 
     @cached_property
     def saving(self) -> Saving:
         """What all the characters that force Unicode add together, and what ``substitute=True`` would save."""
-        return autopsy.saving(self.to_send["text"], prices=self._part_prices())
+        return unicode_cost.saving(self.to_send["text"], prices=self._part_prices())
 
     @property
     def substitutions(self) -> pd.DataFrame:

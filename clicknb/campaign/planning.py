@@ -17,22 +17,21 @@ from clicknb.campaign import pricing, variants
 from clicknb.campaign.options import Options
 from clicknb.campaign.plan import Plan, row_keys
 from clicknb.campaign.service import Service
+from clicknb.cells import as_text, require_columns
+from clicknb.hours import decide, zones
+from clicknb.kinds import SUPPRESSED
 from clicknb.ledger import suppression
-from clicknb.messages import hours, recipients, zones
-from clicknb.messages.cells import as_text, require_columns
 from clicknb.messages.characters import LONE_SURROGATE
-from clicknb.messages.kinds import SUPPRESSED
-from clicknb.messages.numbers import typed
+from clicknb.messages.parts import Encoding, measure, parts
 from clicknb.messages.substitution import substitute
 from clicknb.messages.template import Field, Template
-from clicknb.messages.text import Encoding, measure, parts
+from clicknb.recipients import doctor
+from clicknb.recipients.numbers import typed
 
 
 def make(service: Service, people: pd.DataFrame, options: Options, *, priced: bool = True) -> Plan:
     """Work out every row's fate and, unless told otherwise, its price; see ``Account.plan``."""
-    plan = recipients.doctor(people, to=options.to, country=options.country, refuse=options.refuse).reset_index(
-        drop=True
-    )
+    plan = doctor.doctor(people, to=options.to, country=options.country, refuse=options.refuse).reset_index(drop=True)
     plan["row"] = range(len(people))
     barred = _bars(service, options.sender)
     _refuse(plan, [barred(to) if isinstance(to, str) else None for to in plan["to"].tolist()])
@@ -63,7 +62,7 @@ _TEXT = Field("text", "", None, str)
 
 def make_one(service: Service, to: str, text: str, options: Options) -> Single:
     """Work out the fate of one message, as ``make`` does for a table of one row and the template ``{text}``."""
-    verdict = typed(to if to.strip() else "", options.country, recipients.check_repairs(options.refuse))
+    verdict = typed(to if to.strip() else "", options.country, doctor.check_repairs(options.refuse))
     barred = _bars(service, options.sender)(verdict.to) if verdict.to else None
     written, unwritten = _TEXT.write(text if text.strip() else math.nan)
     broken = _broken(written)
@@ -147,9 +146,9 @@ def _observe_hours(
         given = as_text(people[options.zone])
     now = service.clock.now()
     rows = plan["problem"].isna()
-    decided = hours.decisions(options.hours, plan["to"].where(rows), plan["country"], now, zones=given)
+    decided = decide.decisions(options.hours, plan["to"].where(rows), plan["country"], now, zones=given)
     plan["local_time"] = decided["local_time"]
-    words = hours.problems(decided, now, options.outside).where(rows).tolist()
+    words = decide.problems(decided, now, options.outside).where(rows).tolist()
     kinds = decided["zone"].isna().map({True: "no zone", False: "outside hours"}).tolist()
     _refuse(plan, map(_closed, kinds, words))
     return None if given is None else given.map(zones.read_zone, na_action="ignore")

@@ -23,7 +23,7 @@ from clicknb.forms.people import People
 from clicknb.forms.recipe import Recipe
 from clicknb.forms.texts import Texts
 from clicknb.forms.work import Task
-from clicknb.messages.hours import PRESETS, Hours
+from clicknb.hours.decide import PRESETS, Hours
 from clicknb.opening import opened_by
 
 PREVIEWS = 4

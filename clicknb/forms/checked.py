@@ -11,8 +11,8 @@ from clicknb.campaign import glance
 from clicknb.campaign.plan import Plan
 from clicknb.forms.people import People
 from clicknb.forms.recipe import Recipe
-from clicknb.messages.kinds import REPAIRS
-from clicknb.messages.report import doctor_report
+from clicknb.kinds import REPAIRS
+from clicknb.recipients.report import doctor_report
 
 CHANGED, EVERY = "All that were repaired or left out", "All rows"
 

@@ -21,10 +21,10 @@ from clicknb.campaign.plan import FARTHEST, Plan
 from clicknb.checks import refuse
 from clicknb.errors import AlreadySent, CampaignStopped, InvalidInput
 from clicknb.forms import code
-from clicknb.messages.kinds import DUPLICATE
-from clicknb.messages.recipients import doctor
-from clicknb.messages.text import Parts, measure, split
-from clicknb.messages.written import is_rounded
+from clicknb.kinds import DUPLICATE
+from clicknb.messages.parts import Parts, measure, split
+from clicknb.recipients.digits import is_rounded
+from clicknb.recipients.doctor import doctor
 
 MOST_NUMBERS = 100
 """More than a few people are a campaign, with a table and a name of its own."""
@@ -105,7 +105,7 @@ class Draft:
         return list(self.read()["to"].dropna())
 
     def measured(self) -> Parts:
-        """Count the text; see ``clicknb.messages.text.measure``."""
+        """Count the text; see ``clicknb.messages.parts.measure``."""
         return measure(self.text)
 
     def parts(self) -> list[str]:

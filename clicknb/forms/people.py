@@ -10,11 +10,11 @@ from typing import Any
 
 import pandas as pd
 
+from clicknb.cells import as_text
 from clicknb.errors import InvalidInput
 from clicknb.forms import code
-from clicknb.messages.cells import as_text
-from clicknb.messages.tables import read_recipients
 from clicknb.messages.template import Template
+from clicknb.recipients.reader import read_recipients
 
 FIRST_ROWS = 300
 LONGEST_ROWS = 100

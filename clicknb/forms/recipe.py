@@ -16,11 +16,10 @@ from clicknb.campaign.plan import Plan
 from clicknb.errors import InvalidInput
 from clicknb.forms import code
 from clicknb.forms.people import People
-from clicknb.messages.hours import Hours
-from clicknb.messages.numbers import check_country
+from clicknb.hours.decide import Hours
+from clicknb.messages.parts import parts
 from clicknb.messages.substitution import substitute
 from clicknb.messages.template import Template
-from clicknb.messages.text import parts
 
 VARIANTS = "ABCDEFGH"
 
@@ -91,7 +90,7 @@ class Recipe:
         if people is None:
             return ["Choose a table, or upload one."]
         found = [] if self.to in people.columns else ["Choose the column with the numbers."]
-        found += [said for said in (_refusal(check_country, self.country.strip() or None),) if said]
+        found += [said for said in (_refusal(checks.country, self.country.strip() or None),) if said]
         for name, text in self.texts:
             called = f"Text {name}" if len(self.texts) > 1 else "The text"
             found += _text_problems(called, text, people)

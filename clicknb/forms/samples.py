@@ -20,7 +20,7 @@ from clicknb import checks
 from clicknb.gateway import wire
 from clicknb.gateway.address import check_base_url
 from clicknb.gateway.parameters import check_destination, encode, encode_text
-from clicknb.messages.text import measure
+from clicknb.messages.parts import measure
 
 GATEWAY = "https://api.clickatell.com"
 

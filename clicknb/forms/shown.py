@@ -11,7 +11,7 @@ from clicknb.forms import pieces
 from clicknb.forms.checked import Checked
 from clicknb.forms.progress import Result
 from clicknb.forms.recipe import worst
-from clicknb.messages.text import split
+from clicknb.messages.parts import split
 
 _DEAR = {
     "character": "character",

@@ -22,6 +22,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from clicknb import display
 from clicknb.errors import CampaignError, LedgerError
+from clicknb.kinds import CANCELLED
 from clicknb.ledger import records, statements, tables
 from clicknb.ledger.attempts import Attempts, one_row
 from clicknb.ledger.lock import refuse_second_name
@@ -29,7 +30,6 @@ from clicknb.ledger.records import Message, Recorded
 from clicknb.ledger.sqlite import RESTORE
 from clicknb.ledger.tables import attempts, campaigns, events, prices, rows
 from clicknb.ledger.units import micro, micro_credits, moment
-from clicknb.messages.kinds import CANCELLED
 
 UNASKED = "cancelled after an answer that it was not accepted; campaign.reconcile() asks the gateway whether that is so"
 

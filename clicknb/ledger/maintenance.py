@@ -14,11 +14,11 @@ import sqlalchemy as sa
 from clicknb import export
 from clicknb.clock import RealClock
 from clicknb.errors import CampaignError, InvalidInput, LedgerError
+from clicknb.kinds import PURGED
 from clicknb.ledger import suppression, tables, views
 from clicknb.ledger.ledger import Ledger
 from clicknb.ledger.tables import attempts, campaigns, events, rows
 from clicknb.ledger.units import micro
-from clicknb.messages.kinds import PURGED
 
 
 def backup(ledger: Ledger, path: Path) -> Path:

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from clicknb.display import mask_number
-from clicknb.messages.kinds import SUPPRESSED
+from clicknb.kinds import SUPPRESSED
 
 CONTENT = ("key", "to", "sender", "text", "encoding", "parts", "options")
 """What a row sends."""

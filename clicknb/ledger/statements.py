@@ -8,10 +8,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import insert
 
+from clicknb.kinds import SUPPRESSED
 from clicknb.ledger.records import Event, Intent, Outcome
 from clicknb.ledger.tables import attempts, campaigns, rows, suppressions
 from clicknb.ledger.units import micro, micro_credits
-from clicknb.messages.kinds import SUPPRESSED
 
 
 def _positional(statement: sa.ClauseElement, *order: str) -> str:

@@ -1,1 +1,1 @@
-"""What is said, and to whom: message parts, personalised text, recipients."""
+"""What is said: texts for everybody, their parts, and what is odd about them."""

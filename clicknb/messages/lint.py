@@ -18,11 +18,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from clicknb import display, frames
+from clicknb.cells import as_text, nearest, shown
 from clicknb.errors import InvalidInput
-from clicknb.messages import oddities
-from clicknb.messages.cells import as_text, nearest, shown
+from clicknb.messages import lint_patterns
+from clicknb.messages.parts import measure
 from clicknb.messages.template import Field, Template
-from clicknb.messages.text import measure
 
 Rows = npt.NDArray[np.bool_]
 
@@ -155,7 +155,7 @@ class _Column:
     @cached_property
     def doubtful(self) -> Iterable[int]:
         """Which cells have more than words in them; few have, and looking at each once more is slow."""
-        return [place for place, cell in enumerate(self.cells) if not oddities.ordinary(cell)]
+        return [place for place, cell in enumerate(self.cells) if not lint_patterns.ordinary(cell)]
 
     def rows(self, odd: Callable[[str], object], among: Iterable[int] | None = None) -> Rows:
         """Tell which rows hold an odd cell, of all or of those at some places; a blank one is none."""
@@ -174,7 +174,7 @@ def _findings(
     amiss = list(_amiss(template, frame))
     wrong = {finding.where for finding in amiss}
     columns = {name: _Column.of(name, template, frame) for name in template.columns if name not in wrong}
-    known = frozenset(word for name in frame.columns if len(word := oddities.folded(str(name))) > 1)
+    known = frozenset(word for name in frame.columns if len(word := lint_patterns.folded(str(name))) > 1)
     usable = ~_every(frame)
     yield from amiss
     yield from _wording(template, frame, known)
@@ -214,7 +214,7 @@ def _wording(template: Template, frame: pd.DataFrame, known: frozenset[str]) -> 
     words = _literal(template)
     defaults = [piece.default for piece in template.pieces if isinstance(piece, Field) and piece.default]
     every = "\n".join([words, *defaults])
-    if foreign := oddities.foreign_placeholder(every, known):
+    if foreign := lint_patterns.foreign_placeholder(every, known):
         if foreign.startswith("{"):
             how = "a column takes single braces, and doubled ones are sent as braces"
         else:
@@ -224,19 +224,19 @@ def _wording(template: Template, frame: pd.DataFrame, known: frozenset[str]) -> 
             "foreign_placeholder",
             f"{_quoted(foreign)} looks like a placeholder, but is sent as it stands: {how}. Correct the text.",
         )
-    if html := oddities.HTML.search(every):
+    if html := lint_patterns.HTML.search(every):
         yield finding("html", f"{_quoted(html.group())} is HTML, which a handset shows as it stands. Delete it.")
-    if link := oddities.BROKEN_LINK.search(words):
+    if link := lint_patterns.BROKEN_LINK.search(words):
         what = f"The link is broken by a space near {_near(words, link.start())}. Close it up."
         yield finding("broken_link", what)
     if words != words.strip():
         yield finding(
             "outer_blanks", "The text begins or ends with blanks or line ends, which are paid for. Delete them."
         )
-    if doubled := oddities.SPARE_SPACE.search(words):
+    if doubled := lint_patterns.SPARE_SPACE.search(words):
         what = f"There is a space too many near {_near(words, doubled.start())}. Delete it."
         yield finding("gap", what)
-    if odd := oddities.ODD_SPACE.search(every):
+    if odd := lint_patterns.ODD_SPACE.search(every):
         what = f"There is a no-break or invisible character near {_near(every, odd.start())}. {_ODD_ADVICE}"
         yield finding("odd_space", what)
 
@@ -286,15 +286,18 @@ def _defaults(column: _Column, frame: pd.DataFrame) -> Iterator[_Finding]:
 
 _ODD_ADVICE = "It comes from a web page or a word processor and can make a text go out as Unicode. Replace it."
 _ODD_CELLS: Mapping[str, tuple[Callable[[str], object], str]] = {
-    "html": (oddities.HTML.search, "holds HTML, which a handset shows as it stands. Delete it from the table."),
+    "html": (lint_patterns.HTML.search, "holds HTML, which a handset shows as it stands. Delete it from the table."),
     "no_value": (
-        oddities.no_value,
+        lint_patterns.no_value,
         "holds what a program writes for nothing. Empty such cells, and give a default or leave these rows out.",
     ),
-    "broken_link": (oddities.BROKEN_LINK.search, "holds a link that a space breaks. Close it up."),
-    "line_break": (lambda cell: oddities.LINE_BREAK.search(cell.strip()), "has a line break, and so will the text."),
+    "broken_link": (lint_patterns.BROKEN_LINK.search, "holds a link that a space breaks. Close it up."),
+    "line_break": (
+        lambda cell: lint_patterns.LINE_BREAK.search(cell.strip()),
+        "has a line break, and so will the text.",
+    ),
     "odd_space": (
-        lambda cell: oddities.ODD_SPACE.search(cell.strip()),
+        lambda cell: lint_patterns.ODD_SPACE.search(cell.strip()),
         f"has a no-break or invisible character. {_ODD_ADVICE}",
     ),
 }
@@ -302,7 +305,7 @@ _ODD_CELLS: Mapping[str, tuple[Callable[[str], object], str]] = {
 
 def _cells(column: _Column, known: frozenset[str]) -> Iterator[_Finding]:
     foreign = (
-        lambda cell: oddities.foreign_placeholder(cell, known),
+        lambda cell: lint_patterns.foreign_placeholder(cell, known),
         "holds what looks like a placeholder; cells are sent as they stand. Fill it in or delete it.",
     )
     blanks = "begins or ends with a blank, which shows as a gap in the text. Strip it, as with .str.strip()."
@@ -320,7 +323,7 @@ def _links(template: Template, columns: Mapping[str, _Column]) -> Iterator[_Find
     before = ""
     fields = {}
     for piece in template.pieces:
-        if isinstance(piece, Field) and oddities.WITHIN_LINK.search(before[-_LONGEST_LINK:]):
+        if isinstance(piece, Field) and lint_patterns.WITHIN_LINK.search(before[-_LONGEST_LINK:]):
             fields[piece.column] = piece
         before += piece if isinstance(piece, str) else _HOLE
     for name in filter(columns.__contains__, fields):

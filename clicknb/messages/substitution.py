@@ -21,7 +21,7 @@ import pandas as pd
 
 from clicknb import frames
 from clicknb.messages.characters import Profile, code_point, name
-from clicknb.messages.text import listed, offenders, parts
+from clicknb.messages.parts import listed, offenders, parts
 
 _APOSTROPHE = "word processors and telephones write it for the apostrophe"
 _NEVER_SEEN = "cannot be seen, and comes along when text is copied"

@@ -12,9 +12,9 @@ from typing import Any
 
 import pandas as pd
 
+from clicknb.cells import as_text, require_columns, shown, text_series
 from clicknb.display import MONTHS
 from clicknb.errors import InvalidInput
-from clicknb.messages.cells import as_text, require_columns, shown, text_series
 from clicknb.messages.characters import refuse_lone_surrogate
 
 _TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]|[^{}]+")

@@ -17,7 +17,6 @@ from types import ModuleType
 from clicknb import checks
 from clicknb.checks import described, refuse
 from clicknb.errors import ConfigError
-from clicknb.messages.numbers import check_country
 
 FULL_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 DAYS = tuple(day[:3] for day in FULL_DAYS)
@@ -73,7 +72,7 @@ class Hours:
         checks.line("The name of the hours", self.name)
         object.__setattr__(self, "days", _read_week(self.week))
         if self.holidays != _LOCAL:
-            object.__setattr__(self, "holidays", check_country(self.holidays))
+            object.__setattr__(self, "holidays", checks.country(self.holidays))
 
     def __repr__(self) -> str:
         return f"Hours({self.name!r}: {self.described()})"

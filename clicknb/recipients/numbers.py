@@ -8,10 +8,10 @@ from typing import NamedTuple
 import phonenumbers
 from phonenumbers import PhoneNumber
 
-from clicknb.errors import InvalidInput
-from clicknb.messages import metadata
-from clicknb.messages.kinds import REPAIRS, SURE, Sure
-from clicknb.messages.written import ROUNDED, Refused, Repair, is_rounded, read_digits, refuse
+from clicknb import checks
+from clicknb.kinds import REPAIRS, SURE, Sure
+from clicknb.recipients import numbering
+from clicknb.recipients.digits import ROUNDED, Refused, Repair, is_rounded, read_digits, refuse
 
 _LONGEST_NATIONAL = 10  # with that many digits or fewer, a cut-off national number could pass for a foreign one
 
@@ -93,32 +93,6 @@ def reserved(digits: str) -> str | None:
     return phonenumbers.region_code_for_number(phonenumbers.parse(f"+{digits}"))
 
 
-def check_country(country: str | None) -> str | None:
-    """Read an ISO 3166 alpha-2 code in any letter case.
-
-    Raises
-    ------
-    InvalidInput
-        There is no such country.
-
-    Examples
-    --------
-    >>> check_country("gb")
-    'GB'
-    """
-    if country is None:
-        return None
-    code = str(country).strip().upper()
-    if code not in phonenumbers.SUPPORTED_REGIONS:
-        hint = " Did you mean 'GB'?" if code == "UK" else ""
-        message = (
-            f"{country!r} is no country code.{hint} Nothing was sent; "
-            "write the two letters of ISO 3166, such as country='ZA', or leave it out."
-        )
-        raise InvalidInput(message)
-    return code
-
-
 def normalise(text: str, country: str | None = None) -> Verdict:
     """Read one number as people write it.
 
@@ -145,7 +119,7 @@ def normalise(text: str, country: str | None = None) -> Verdict:
     >>> normalise("4.477E+11").problem
     'scientific notation, digits are lost: format the column as text'
     """
-    return judge(text, check_country(country))
+    return judge(text, checks.country(country))
 
 
 def typed(text: str, country: str | None = None, unwanted: frozenset[str] = frozenset()) -> Verdict:
@@ -160,7 +134,7 @@ def typed(text: str, country: str | None = None, unwanted: frozenset[str] = froz
     >>> typed("12120000000").problem
     'not a number of any country'
     """
-    return judge(text, check_country(country), unwanted, cell="." in text)
+    return judge(text, checks.country(country), unwanted, cell="." in text)
 
 
 def judge(text: str, home: str | None, unwanted: frozenset[str] = frozenset(), *, cell: bool = True) -> Verdict:
@@ -181,7 +155,7 @@ def judge(text: str, home: str | None, unwanted: frozenset[str] = frozenset(), *
             reading = _marked(digits, home, repairs)
         else:
             reading = _without_country(digits, repairs) if home is None else _at_home(digits, home, repairs)
-        if not metadata.is_mobile(reading.to[len(reading.code) :], reading.country) and not reserved(reading.to):
+        if not numbering.is_mobile(reading.to[len(reading.code) :], reading.country) and not reserved(reading.to):
             repairs.append(("landline", ""))
         if rounded and not reserved(reading.to):
             refuse("rounded", ROUNDED)
@@ -242,7 +216,7 @@ def _at_home(digits: str, home: str, repairs: list[Repair]) -> _Reading:
         repairs.append(("other country", f"read as a number of {reading.country}"))
         return reading
     if digits != reading.to:
-        repairs.append(_change(digits, reading, metadata.drops_zero(home)))
+        repairs.append(_change(digits, reading, numbering.drops_zero(home)))
     return reading
 
 
@@ -271,7 +245,7 @@ def _change(digits: str, reading: _Reading, drops_zero: bool) -> Repair:
 
 def _read(digits: str, home: str | None) -> _Reading:
     """Read digits as somebody in the home country would, or as those of an international number."""
-    plain = metadata.national(digits, home) if home else metadata.international(digits)
+    plain = numbering.national(digits, home) if home else numbering.international(digits)
     code, national, country = plain or _asked(digits if home else f"+{digits}", home)
     to = code + national
     excess = _excess(code, national)
@@ -282,14 +256,14 @@ def _read(digits: str, home: str | None) -> _Reading:
     raise _complaint(code, national, excess, home)
 
 
-def _asked(text: str, home: str | None) -> metadata.Reading:
+def _asked(text: str, home: str | None) -> numbering.Reading:
     """Ask the library, which takes longer, but knows every way of writing a number."""
     try:
         number = phonenumbers.parse(text, home)
     except phonenumbers.NumberParseException as error:
         refuse(*_UNREADABLE.get(error.error_type, ("not assigned", "not a number of any country")))
     national = phonenumbers.national_significant_number(number)
-    return metadata.Reading(str(number.country_code), national, _country(number))
+    return numbering.Reading(str(number.country_code), national, _country(number))
 
 
 def _excess(code: str, national: str) -> int:
@@ -309,7 +283,7 @@ def _country(number: PhoneNumber) -> str | None:
 
 def _complaint(code: str, national: str, excess: int, home: str | None) -> Refused:
     """Say what is wrong with a number that can be read but does not exist."""
-    size = ("too long" if excess > 0 else "too short") if excess else metadata.mobile_size(code, national)
+    size = ("too long" if excess > 0 else "too short") if excess else numbering.mobile_size(code, national)
     kind = size or "not assigned"
     if home is None or str(phonenumbers.country_code_for_region(home)) != code:
         return Refused(kind, size or "not a number of any country")

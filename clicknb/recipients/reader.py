@@ -15,9 +15,9 @@ from typing import IO, TYPE_CHECKING, NoReturn
 
 import pandas as pd
 
+from clicknb.cells import as_text, cell_text, nearest
 from clicknb.errors import InvalidInput
 from clicknb.export import unescaped, unguarded
-from clicknb.messages.cells import as_text, cell_text, nearest
 
 if TYPE_CHECKING:
     from openpyxl.cell.cell import Cell, MergedCell

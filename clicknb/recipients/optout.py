@@ -17,7 +17,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from clicknb import checks
-from clicknb.messages.cells import text_series
+from clicknb.cells import text_series
 
 Outcome = Literal["stop", "start", "review"]
 

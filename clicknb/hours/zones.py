@@ -8,9 +8,9 @@ from functools import lru_cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from clicknb.cells import nearest
 from clicknb.checks import described, refuse
 from clicknb.errors import ConfigError
-from clicknb.messages.cells import nearest
 
 _BY_AREA_CODE = ("1", "52", "54", "55", "62")
 """Calling codes whose mobile numbers have area codes, as libphonenumber's list of geographical mobiles says."""

@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 
 from clicknb import display, frames
-from clicknb.messages.cells import require_columns
-from clicknb.messages.kinds import KINDS, REPAIRS, SURE
+from clicknb.cells import require_columns
+from clicknb.kinds import KINDS, REPAIRS, SURE
 
 _ORDER = {kind: place for place, kind in enumerate(["", *KINDS])}
 _SURE = {"certain": "This is certain.", "likely": "This is likely right.", "guess": "This is a guess."}
@@ -75,7 +75,7 @@ def doctor_report(checked: pd.DataFrame) -> DoctorReport:
 
     Examples
     --------
-    >>> from clicknb.messages.recipients import doctor
+    >>> from clicknb.recipients.doctor import doctor
     >>> people = pd.DataFrame({"mobile": ["+447700900123", "7700900456", "4.477E+11"]})
     >>> doctor_report(doctor(people, to="mobile", country="GB"))
     Of 3 rows, 2 have a number to send to (1 as written, 0 repaired, 1 to check first), and 1 is left out. Nothing ...

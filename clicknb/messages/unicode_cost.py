@@ -17,8 +17,8 @@ import pandas as pd
 from clicknb import frames
 from clicknb.errors import InvalidInput
 from clicknb.messages.characters import Layout, Numbers, Profile, code_point, name
+from clicknb.messages.parts import listed, parts
 from clicknb.messages.substitution import TABLE, compared
-from clicknb.messages.text import listed, parts
 
 _MICRO = 1_000_000  # prices are summed as whole millionths of a credit, hence exactly
 _AT_ONCE = 5_000

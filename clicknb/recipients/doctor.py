@@ -7,13 +7,13 @@ from typing import Any
 
 import pandas as pd
 
-from clicknb import frames
+from clicknb import checks, frames
+from clicknb.cells import as_text, nearest, require_columns, text_series
 from clicknb.checks import described, refuse
-from clicknb.messages.cells import as_text, nearest, require_columns, text_series
-from clicknb.messages.kinds import REPAIRS
-from clicknb.messages.numbers import Verdict, check_country, judge, normalise, reserved
-from clicknb.messages.tables import read_recipients
-from clicknb.messages.written import ROUNDED
+from clicknb.kinds import REPAIRS
+from clicknb.recipients.digits import ROUNDED
+from clicknb.recipients.numbers import Verdict, judge, normalise, reserved
+from clicknb.recipients.reader import read_recipients
 
 __all__ = ["Verdict", "doctor", "normalise", "read_recipients", "reserved"]
 
@@ -70,7 +70,7 @@ def doctor(
     >>> doctor(people, to="mobile", country="GB", refuse="leading zero")["problem"].tolist()[3]
     'refused as asked: added country code 44 (the leading 0 was missing)'
     """
-    home = check_country(country)
+    home = checks.country(country)
     unwanted = check_repairs(refuse)
     require_columns(frame, [to], purpose="The check of numbers")
     read_as = as_text(frame[to])

@@ -18,10 +18,10 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from clicknb import checks, frames
+from clicknb.cells import as_text
 from clicknb.checks import described, refuse
-from clicknb.messages.cells import as_text
-from clicknb.messages.rules import DAYS, FULL_DAYS, PRESETS, Hours, holidays_version, rule_for, rules_for, written
-from clicknb.messages.zones import WORLD, read_zone, zone, zone_problem, zones_of
+from clicknb.hours.rules import DAYS, FULL_DAYS, PRESETS, Hours, holidays_version, rule_for, rules_for, written
+from clicknb.hours.zones import WORLD, read_zone, zone, zone_problem, zones_of
 
 __all__ = ["OUTSIDE", "PRESETS", "Decision", "Hours", "decide", "decisions", "problems", "rule_for", "rules_for"]
 

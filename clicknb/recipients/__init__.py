@@ -1,0 +1,1 @@
+"""To whom: tables of people, and what is made of the numbers in them."""

@@ -13,9 +13,9 @@ import pandas as pd
 from clicknb import checks, display, frames
 from clicknb.campaign import planning, single, track
 from clicknb.campaign.campaign import Campaign
+from clicknb.campaign.context import Service
 from clicknb.campaign.options import Mode, Options
 from clicknb.campaign.plan import Plan
-from clicknb.campaign.service import Service
 from clicknb.cells import require_columns
 from clicknb.errors import CampaignError, ClicknbError, ConfigError
 from clicknb.gateway import codes

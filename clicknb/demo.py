@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import clicknb as cn
-from clicknb.campaign.glance import left_out_by_kind
+from clicknb.campaign.plan_repr import left_out_by_kind
 from clicknb.clock import RunningClock
 from clicknb.errors import NotSent
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from clicknb import checks
 from clicknb.account import Account, listed
-from clicknb.campaign.service import Service
+from clicknb.campaign.context import Service
 from clicknb.clock import Clock, RealClock, RunningClock, SteppedClock
 from clicknb.errors import ConfigError
 from clicknb.gateway import credentials

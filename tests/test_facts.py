@@ -99,7 +99,7 @@ import pandas as pd
 
 import clicknb as cn
 from clicknb import testing
-from clicknb.campaign.glance import left_out_by_kind, warnings as looks
+from clicknb.campaign.plan_repr import left_out_by_kind, warnings as looks
 from clicknb.forms.checked import Checked
 from clicknb.forms.draft import Draft
 from clicknb.forms.people import People

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clicknb.campaign.matrix import MATRIX, Rule, judge
+from clicknb.campaign.answers import MATRIX, Rule, judge
 from clicknb.errors import InDoubt, NotSent
 from clicknb.gateway import codes, wire
 from clicknb.gateway.wire import Reply

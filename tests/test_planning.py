@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import clicknb as cn
-from clicknb.campaign.glance import left_out_by_kind
+from clicknb.campaign.plan_repr import left_out_by_kind
 from clicknb.campaign.variants import assign
 from clicknb.errors import CampaignError, ConfirmationNeeded, InvalidInput
 from clicknb.kinds import KINDS, SKIPPED

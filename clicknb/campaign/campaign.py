@@ -19,10 +19,10 @@ from clicknb import checks, display
 from clicknb.analysis import figures, report, residuals, summary
 from clicknb.campaign import track
 from clicknb.campaign.brakes import Brakes
+from clicknb.campaign.context import Service
 from clicknb.campaign.gate import Gate, Rules
 from clicknb.campaign.options import Options
 from clicknb.campaign.send import Sender
-from clicknb.campaign.service import Service
 from clicknb.campaign.track import Look
 from clicknb.campaign.unrecorded import Inquiry
 from clicknb.errors import CampaignStopped, ClicknbError

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from clicknb import checks, display, frames
-from clicknb.campaign import glance, single
+from clicknb.campaign import plan_repr, single
 from clicknb.campaign.campaign import Campaign, begin, execute, in_background
+from clicknb.campaign.context import Service
 from clicknb.campaign.options import Options
-from clicknb.campaign.service import Service
 from clicknb.errors import CampaignError, ConfirmationNeeded, ContentChanged, InvalidInput
 from clicknb.ledger import views
 from clicknb.ledger.records import Message, Recorded
@@ -423,18 +423,18 @@ class Plan:
     @property
     def countries(self) -> pd.DataFrame:
         """What goes to each country, the dearest first (``clicknb.frames.COUNTRIES``): messages, parts, credits."""
-        return glance.countries(self.new)
+        return plan_repr.countries(self.new)
 
     @property
     def warnings(self) -> list[str]:
         """What one should know before this is sent; empty if there is nothing."""
-        return [warning.text for warning in glance.warnings(self)]
+        return [warning.text for warning in plan_repr.warnings(self)]
 
     def __repr__(self) -> str:
-        return glance.text(self)
+        return plan_repr.text(self)
 
     def _repr_html_(self) -> str:
-        return glance.html(self)
+        return plan_repr.html(self)
 
 
 _LEFT_OUT = "skipped "

@@ -14,9 +14,9 @@ import pandas as pd
 
 from clicknb import frames
 from clicknb.campaign import pricing, variants
+from clicknb.campaign.context import Service
 from clicknb.campaign.options import Options
 from clicknb.campaign.plan import Plan, row_keys
-from clicknb.campaign.service import Service
 from clicknb.cells import as_text, require_columns
 from clicknb.hours import decide, zones
 from clicknb.kinds import SUPPRESSED

@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from clicknb.campaign.service import Service
+from clicknb.campaign.context import Service
 from clicknb.errors import TransportError
 from clicknb.ledger.units import micro_credits
 

@@ -19,11 +19,11 @@ from datetime import datetime
 from types import FrameType
 
 from clicknb import display
+from clicknb.campaign.answers import Rule, judge
 from clicknb.campaign.brakes import Brakes
+from clicknb.campaign.context import Service
 from clicknb.campaign.gate import Gate
-from clicknb.campaign.matrix import Rule, judge
 from clicknb.campaign.requests import Batch, Flight, Returned, batches, by_request, known, parameters, read_sent
-from clicknb.campaign.service import Service
 from clicknb.campaign.track import look_up
 from clicknb.errors import AccountError, ClicknbError, NotSent, TransportError
 from clicknb.gateway import codes, wire

@@ -15,8 +15,8 @@ import pandas as pd
 from clicknb import checks, display
 from clicknb.campaign import planning
 from clicknb.campaign.campaign import begin, execute_one
+from clicknb.campaign.context import Service
 from clicknb.campaign.options import MOST_PARTS, Options
-from clicknb.campaign.service import Service
 from clicknb.errors import AlreadySent, CampaignError, CampaignStopped, InvalidInput
 from clicknb.ledger import views
 from clicknb.ledger.ledger import Ledger

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from threading import Event as Signal
 from typing import TypeVar
 
+from clicknb.campaign.context import Service
 from clicknb.campaign.doubt import LAST_LOOK
-from clicknb.campaign.service import Service
 from clicknb.errors import (
     AccountError,
     CampaignError,

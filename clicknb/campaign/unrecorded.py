@@ -12,8 +12,8 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 
+from clicknb.campaign.context import Service
 from clicknb.campaign.requests import batches
-from clicknb.campaign.service import Service
 from clicknb.campaign.track import look_up
 from clicknb.errors import ClicknbError, LedgerWarning
 from clicknb.gateway.wire import MessageStatus

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from clicknb import display
-from clicknb.campaign import glance
+from clicknb.campaign import plan_repr
 from clicknb.campaign.plan import Plan
 from clicknb.forms.people import People
 from clicknb.forms.recipe import Recipe
@@ -62,8 +62,8 @@ class Checked:
             recipe=recipe,
             people=people,
             plan=plan,
-            facts=glance.facts(plan),
-            warnings=[warning.plain for warning in glance.warnings(plan) if warning.kind != "texts"],
+            facts=plan_repr.facts(plan),
+            warnings=[warning.plain for warning in plan_repr.warnings(plan) if warning.kind != "texts"],
             countries=plan.countries,
             findings=report.frame,
             title=str(report).splitlines()[0],

@@ -8,7 +8,7 @@ from typing import Any
 
 from clicknb import display
 from clicknb.account import Account
-from clicknb.campaign import glance
+from clicknb.campaign import plan_repr
 from clicknb.campaign.plan import Plan
 from clicknb.errors import InvalidInput
 from clicknb.forms import draft as drafts
@@ -261,7 +261,7 @@ def _written(cell: str) -> str:
 
 def _planned(plan: Plan) -> str:
     """Show what will leave and what it costs."""
-    facts = [fact for fact in glance.facts(plan) if fact[0] not in {"refused", "duplicates"}]
+    facts = [fact for fact in plan_repr.facts(plan) if fact[0] not in {"refused", "duplicates"}]
     return display.panel("Checked; nothing has been sent yet", facts)
 
 

@@ -18,8 +18,8 @@ import aiohttp
 from benchmarks.clients import CONNECTIONS, Job
 from benchmarks.run import CORES, gateway
 from clicknb.gateway.connections import Connections
+from clicknb.gateway.http.wire import Reply, Request
 from clicknb.gateway.transport import Exchange, Outcome, RequestsTransport, ThreadedExchange
-from clicknb.gateway.wire import Reply, Request
 
 
 class AiohttpExchange:

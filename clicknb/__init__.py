@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from clicknb.display import masked
     from clicknb.errors import ClicknbError
     from clicknb.forms.console import form
-    from clicknb.gateway import codes
-    from clicknb.gateway.client import Clickatell
+    from clicknb.gateway.http import codes
+    from clicknb.gateway.http.client import Clickatell
     from clicknb.hours.decide import Hours
     from clicknb.messages.parts import offenders, parts, split
     from clicknb.messages.substitution import substitute, substitutions
@@ -68,7 +68,7 @@ delattr(clicknb, "sandbox")
 _HOMES = {
     "Account": "account",
     "Campaign": "campaign.campaign",
-    "Clickatell": "gateway.client",
+    "Clickatell": "gateway.http.client",
     "ClicknbError": "errors",
     "Hours": "hours.decide",
     "Plan": "campaign.plan",
@@ -86,7 +86,7 @@ _HOMES = {
     "substitutions": "messages.substitution",
 }
 _MODULES = {
-    "codes": "gateway.codes",
+    "codes": "gateway.http.codes",
     "errors": "errors",
     "export": "export",
     "forms": "forms",

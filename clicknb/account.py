@@ -18,9 +18,9 @@ from clicknb.campaign.options import Mode, Options
 from clicknb.campaign.plan import Plan
 from clicknb.cells import require_columns
 from clicknb.errors import CampaignError, ClicknbError, ConfigError
-from clicknb.gateway import codes
-from clicknb.gateway.client import Clickatell
-from clicknb.gateway.wire import MessageCharge, MessageStatus
+from clicknb.gateway.http import codes
+from clicknb.gateway.http.client import Clickatell
+from clicknb.gateway.http.wire import MessageCharge, MessageStatus
 from clicknb.ledger import maintenance, suppression, views
 from clicknb.recipients import suppression_list
 

@@ -18,8 +18,8 @@ from clicknb.campaign.context import Service
 from clicknb.clock import Clock, RealClock, RunningClock, SteppedClock
 from clicknb.errors import ConfigError
 from clicknb.gateway import credentials
-from clicknb.gateway.client import Clickatell
 from clicknb.gateway.connections import Connections, needs_proxy
+from clicknb.gateway.http.client import Clickatell
 from clicknb.gateway.transport import (
     Exchange,
     InProcessTransport,

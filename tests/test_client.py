@@ -22,10 +22,10 @@ from clicknb.errors import (
     NotSent,
     UnreadableReply,
 )
-from clicknb.gateway.client import Clickatell
 from clicknb.gateway.credentials import Credentials, Secret
+from clicknb.gateway.http.client import Clickatell
+from clicknb.gateway.http.wire import Sent
 from clicknb.gateway.transport import InProcessTransport, RequestsTransport
-from clicknb.gateway.wire import Sent
 from clicknb.sandbox import Gateway
 
 HERS, HIS = "447700900123", "447700900456"

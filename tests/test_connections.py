@@ -19,9 +19,9 @@ import pytest
 
 from clicknb.errors import ConfigError, InDoubt, NotSent
 from clicknb.gateway.connections import Connections, needs_proxy
+from clicknb.gateway.http.wire import Reply, Request
 from clicknb.gateway.http1 import ReplyReader
 from clicknb.gateway.transport import RequestsTransport, SequentialExchange, ThreadedExchange
-from clicknb.gateway.wire import Reply, Request
 from clicknb.sandbox import Gateway
 from clicknb.sandbox.server import serve
 from tests.test_transport import CHUNKED, GOOD, HEAD, LOST, SEND, SLOW, Server, drip, reset, say, silence
@@ -580,7 +580,7 @@ STOPPED = """
 import sys, threading
 from clicknb.gateway.connections import Connections
 from clicknb.gateway.transport import RequestsTransport, ThreadedExchange
-from clicknb.gateway.wire import Request
+from clicknb.gateway.http.wire import Request
 
 kind, url = sys.argv[1:]
 if kind == "Connections":

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clicknb.gateway.http.wire import Reply
 from clicknb.gateway.http1 import LARGEST, BrokenOff, Endless, ReplyReader, Unreadable
-from clicknb.gateway.wire import Reply
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"

@@ -6,8 +6,8 @@ import pytest
 
 from clicknb.campaign.answers import MATRIX, Rule, judge
 from clicknb.errors import InDoubt, NotSent
-from clicknb.gateway import codes, wire
-from clicknb.gateway.wire import Reply
+from clicknb.gateway.http import codes, wire
+from clicknb.gateway.http.wire import Reply
 
 TO = "447700900123"
 

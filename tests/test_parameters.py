@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from clicknb.charset import SINGLE_BYTE
 from clicknb.errors import InvalidInput
-from clicknb.gateway import parameters
-from clicknb.gateway.parameters import SendOptions, encode, encode_text
-from clicknb.gateway.wire import Request
+from clicknb.gateway.http import parameters
+from clicknb.gateway.http.parameters import SendOptions, encode, encode_text
+from clicknb.gateway.http.wire import Request
 
 GOOD = [
     ("sender", "MyShop", "from", "MyShop"),

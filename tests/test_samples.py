@@ -17,7 +17,7 @@ from clicknb import testing
 from clicknb.charset import SINGLE_BYTE
 from clicknb.errors import ConfigError, InvalidInput
 from clicknb.forms import samples
-from clicknb.gateway.parameters import encode_text
+from clicknb.gateway.http.parameters import encode_text
 from tools import run_samples
 
 PROMISED = [

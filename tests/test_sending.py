@@ -18,8 +18,8 @@ import clicknb as cn
 from clicknb import testing
 from clicknb.campaign.campaign import execute
 from clicknb.errors import CampaignError, CampaignStopped, InDoubt, LedgerError
+from clicknb.gateway.http.wire import Request
 from clicknb.gateway.transport import SequentialExchange
-from clicknb.gateway.wire import Request
 from clicknb.ledger.records import climsgid
 from clicknb.sandbox import Fault, Response
 from tests.attack import Recorder, in_process, pauses

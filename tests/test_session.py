@@ -10,7 +10,7 @@ import pytest
 
 from clicknb.clock import SteppedClock
 from clicknb.errors import AccountError
-from clicknb.gateway.session import Session
+from clicknb.gateway.http.session import Session
 
 
 class Desk:

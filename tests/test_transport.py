@@ -18,6 +18,7 @@ import pytest
 from clicknb.errors import ConfigError, InDoubt, NotSent, TransportError
 from clicknb.gateway import transport as transports
 from clicknb.gateway.connections import Connections
+from clicknb.gateway.http.wire import Reply, Request
 from clicknb.gateway.limits import Pace
 from clicknb.gateway.transport import (
     InProcessTransport,
@@ -27,7 +28,6 @@ from clicknb.gateway.transport import (
     check_base_url,
     is_loopback,
 )
-from clicknb.gateway.wire import Reply, Request
 
 SEND = Request("sendmsg", {"to": "447700900123", "text": "Hi €", "session_id": "0" * 31 + "f"})
 PING = Request("ping", {"session_id": "0" * 31 + "f"})
@@ -565,7 +565,7 @@ def test_a_transport_that_breaks_leaves_doubt_and_the_connection_goes_on():
 UNANSWERED = """
 import threading
 from clicknb.gateway.transport import ThreadedExchange
-from clicknb.gateway.wire import Request
+from clicknb.gateway.http.wire import Request
 
 class Silent:
     def send(self, request):

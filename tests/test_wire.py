@@ -14,8 +14,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from clicknb.errors import AccountError, GatewayError, InvalidInput, UnreadableReply
-from clicknb.gateway import codes, wire
-from clicknb.gateway.wire import Coverage, MessageCharge, MessageStatus, Reply, Request, Sent
+from clicknb.gateway.http import codes, wire
+from clicknb.gateway.http.wire import Coverage, MessageCharge, MessageStatus, Reply, Request, Sent
 
 A, B, C = "447700900123", "447700900124", "33639980001"
 ID1, ID2, ID3 = (

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from clicknb.errors import NotSent, TransportError
-from clicknb.gateway import codes
-from clicknb.gateway.wire import Reply, Sent
+from clicknb.gateway.http import codes
+from clicknb.gateway.http.wire import Reply, Sent
 
 Then = Literal["go on", "renew", "pause", "stop"]
 """What the sender does next: nothing special, a new session, wait and try again, stop the campaign."""

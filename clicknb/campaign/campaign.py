@@ -26,7 +26,7 @@ from clicknb.campaign.send import Sender
 from clicknb.campaign.track import Look
 from clicknb.campaign.unrecorded import Inquiry
 from clicknb.errors import CampaignStopped, ClicknbError
-from clicknb.gateway import codes
+from clicknb.gateway.http import codes
 from clicknb.ledger import views
 from clicknb.ledger.records import Message
 from clicknb.ledger.tally import tally

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from clicknb.campaign.doubt import Doubts
 from clicknb.clock import Clock
-from clicknb.gateway.client import Clickatell
+from clicknb.gateway.http.client import Clickatell
 from clicknb.gateway.transport import Exchange
 from clicknb.ledger.ledger import Ledger
 

@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 from clicknb import checks
 from clicknb.campaign.gate import Rules
 from clicknb.errors import InvalidInput
-from clicknb.gateway.parameters import SendOptions, encode
+from clicknb.gateway.http.parameters import SendOptions, encode
 from clicknb.hours import decide
 from clicknb.hours.decide import Hours
 

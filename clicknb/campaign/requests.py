@@ -11,7 +11,7 @@ from typing import NamedTuple
 from clicknb.campaign.track import IN_A_LIST
 from clicknb.charset import ucs2
 from clicknb.errors import NotSent, TransportError
-from clicknb.gateway import wire
+from clicknb.gateway.http import wire
 from clicknb.ledger.records import Intent, Message, Outcome
 from clicknb.ledger.units import micro
 

@@ -26,9 +26,9 @@ from clicknb.campaign.gate import Gate
 from clicknb.campaign.requests import Batch, Flight, Returned, batches, by_request, known, parameters, read_sent
 from clicknb.campaign.track import look_up
 from clicknb.errors import AccountError, ClicknbError, NotSent, TransportError
-from clicknb.gateway import codes, wire
+from clicknb.gateway.http import codes, wire
+from clicknb.gateway.http.parameters import encode
 from clicknb.gateway.limits import Pace
-from clicknb.gateway.parameters import encode
 from clicknb.gateway.transport import Exchange
 from clicknb.ledger.records import Message, Outcome, climsgid
 

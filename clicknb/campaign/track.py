@@ -23,7 +23,7 @@ from clicknb.errors import (
     TransportError,
     UnreadableReply,
 )
-from clicknb.gateway import wire
+from clicknb.gateway.http import wire
 from clicknb.ledger.records import Attempt, Event, Outcome
 
 logger = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from clicknb.campaign.context import Service
 from clicknb.campaign.requests import batches
 from clicknb.campaign.track import look_up
 from clicknb.errors import ClicknbError, LedgerWarning
-from clicknb.gateway.wire import MessageStatus
+from clicknb.gateway.http.wire import MessageStatus
 from clicknb.ledger.copies import REMEMBERED, Copy
 from clicknb.ledger.records import Event, Intent, Message, Outcome, climsgid
 from clicknb.ledger.units import micro

@@ -13,8 +13,8 @@ from clicknb.account import Account
 from clicknb.errors import ConfigError
 from clicknb.forms import code, pieces
 from clicknb.forms.base import Form
-from clicknb.gateway.client import Clickatell
 from clicknb.gateway.credentials import Credentials, Secret, find
+from clicknb.gateway.http.client import Clickatell
 from clicknb.gateway.transport import RequestsTransport
 from clicknb.opening import LIVE_URL, connect, sandbox
 

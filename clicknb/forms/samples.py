@@ -17,9 +17,9 @@ from importlib import resources
 from typing import Any
 
 from clicknb import checks
-from clicknb.gateway import wire
 from clicknb.gateway.address import check_base_url
-from clicknb.gateway.parameters import check_destination, encode, encode_text
+from clicknb.gateway.http import wire
+from clicknb.gateway.http.parameters import check_destination, encode, encode_text
 from clicknb.messages.parts import measure
 
 GATEWAY = "https://api.clickatell.com"

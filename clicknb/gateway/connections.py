@@ -23,9 +23,9 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies, select_p
 
 from clicknb.gateway.address import check_base_url, is_loopback
 from clicknb.gateway.deadline import GRACE
+from clicknb.gateway.http.wire import Reply, Request
 from clicknb.gateway.http1 import ReplyReader, Unreadable
 from clicknb.gateway.transport import IDLE, Outcome, authorities, failure, reason_of
-from clicknb.gateway.wire import Reply, Request
 
 __all__ = ["Connections", "needs_proxy"]
 

@@ -11,7 +11,7 @@ import re
 
 import httptools
 
-from clicknb.gateway.wire import Reply
+from clicknb.gateway.http.wire import Reply
 
 LARGEST = 1_000_000
 """Bytes of a body; the gateway's largest answer, 600 lines of a list, has a tenth of that."""

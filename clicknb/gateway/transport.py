@@ -25,8 +25,8 @@ from requests.utils import get_environ_proxies
 from clicknb.errors import ConfigError, InDoubt, NotSent, TransportError
 from clicknb.gateway.address import check_base_url, is_loopback
 from clicknb.gateway.deadline import TimedAdapter
+from clicknb.gateway.http.wire import Reply, Request
 from clicknb.gateway.http1 import Unreadable, seconds
-from clicknb.gateway.wire import Reply, Request
 
 __all__ = [
     "Exchange",

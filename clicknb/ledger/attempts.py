@@ -12,7 +12,7 @@ import pandas as pd
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
-from clicknb.gateway.codes import FINAL
+from clicknb.gateway.http.codes import FINAL
 from clicknb.ledger import statements, tables
 from clicknb.ledger.copies import Origin
 from clicknb.ledger.records import Attempt, Event, Intent, Message, Outcome

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from clicknb.gateway import codes
+from clicknb.gateway.http import codes
 from clicknb.ledger import tables
 from clicknb.ledger.ledger import Ledger
 from clicknb.ledger.tables import attempts, events, rows

@@ -12,7 +12,7 @@ import pandas as pd
 
 from clicknb import frames
 from clicknb.errors import LedgerError
-from clicknb.gateway import codes
+from clicknb.gateway.http import codes
 from clicknb.ledger.ledger import Ledger
 from clicknb.ledger.sqlite import framed
 

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from itertools import takewhile
 
-from clicknb.gateway.codes import ERRORS, STATUSES
+from clicknb.gateway.http.codes import ERRORS, STATUSES
 
 NOT_CHARGED = frozenset({"006", "009", "010", "012"})
 """Final statuses that give the credits back."""

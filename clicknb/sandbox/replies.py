@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal, NoReturn
 
-from clicknb.gateway.codes import ERRORS
+from clicknb.gateway.http.codes import ERRORS
 
 Dialect = Literal["classic", "overview"]
 """How ``getmsgcharge`` answers: as the real gateway did, or as the 2013 overview documents it."""

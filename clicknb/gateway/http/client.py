@@ -12,12 +12,12 @@ from typing import TypeVar, Unpack
 from clicknb.charset import first_outside, ucs2
 from clicknb.clock import Clock, RealClock
 from clicknb.errors import InDoubt, InvalidInput, NotSent
-from clicknb.gateway import parameters, wire
 from clicknb.gateway.credentials import Credentials, Secret
-from clicknb.gateway.parameters import SendOptions
-from clicknb.gateway.session import Session
+from clicknb.gateway.http import parameters, wire
+from clicknb.gateway.http.parameters import SendOptions
+from clicknb.gateway.http.session import Session
+from clicknb.gateway.http.wire import Coverage, MessageCharge, MessageStatus, Reply, Request, Sent
 from clicknb.gateway.transport import Transport
-from clicknb.gateway.wire import Coverage, MessageCharge, MessageStatus, Reply, Request, Sent
 
 logger = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from urllib.parse import quote_plus
 
 from clicknb.display import mask_digits, mask_number, shorten
 from clicknb.errors import AccountError, GatewayError, InvalidInput, UnreadableReply
-from clicknb.gateway import codes
+from clicknb.gateway.http import codes
 
 _FAMILIES = {
     "http": ("auth", "ping", "sendmsg", "querymsg", "delmsg", "getbalance", "getmsgcharge", "token_pay"),

@@ -1,0 +1,1 @@
+"""The plain-text HTTP API: its codes, parameters, replies, sessions and commands."""

@@ -19,7 +19,7 @@ from clicknb.errors import ConfigError, InDoubt, NotSent, TransportError
 from clicknb.gateway import transport as transports
 from clicknb.gateway.connections import Connections
 from clicknb.gateway.http.wire import Reply, Request
-from clicknb.gateway.limits import Pace
+from clicknb.gateway.pace import Pace
 from clicknb.gateway.transport import (
     InProcessTransport,
     RequestsTransport,

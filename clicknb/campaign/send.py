@@ -28,7 +28,7 @@ from clicknb.campaign.track import look_up
 from clicknb.errors import AccountError, ClicknbError, NotSent, TransportError
 from clicknb.gateway.http import codes, wire
 from clicknb.gateway.http.parameters import encode
-from clicknb.gateway.limits import Pace
+from clicknb.gateway.pace import Pace
 from clicknb.gateway.transport import Exchange
 from clicknb.ledger.records import Message, Outcome, climsgid
 

@@ -13,8 +13,6 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-import clicknb.sandbox  # now, so that loading it later does not replace the function of the same name
-
 if TYPE_CHECKING:
     from clicknb import errors, export, forms, frames, testing
     from clicknb.account import Account
@@ -62,8 +60,6 @@ __all__ = [
     "substitutions",
     "testing",
 ]
-
-delattr(clicknb, "sandbox")
 
 _HOMES = {
     "Account": "account",

@@ -26,7 +26,7 @@ from clicknb.recipients import suppression_list
 
 if TYPE_CHECKING:
     from clicknb.hours.decide import Hours
-    from clicknb.sandbox import Gateway
+    from clicknb.simulator import Gateway
 
 _ID = "[0-9A-Fa-f]{32}"
 _PREFIX = "[1-9][0-9]{0,14}"
@@ -34,7 +34,7 @@ _COPY = "yes: before it sends, the gateway is asked what has left after it was m
 
 
 class Account:
-    """An account at the gateway; made by ``clicknb.sandbox`` or ``clicknb.connect``.
+    """An account at the gateway; made by ``clicknb.simulator`` or ``clicknb.connect``.
 
     Examples
     --------

@@ -129,7 +129,7 @@ def _demo(chosen: argparse.Namespace) -> int:
 
 
 def _sandbox(chosen: argparse.Namespace) -> int:
-    from clicknb.sandbox import Gateway, serve
+    from clicknb.simulator import Gateway, serve
 
     login = {name: getattr(chosen, name) for name in ("user", "password", "api_id")}
     gateway = Gateway(seed=chosen.seed, credits=chosen.credits, dialect=chosen.dialect, **login)

@@ -121,7 +121,7 @@ def _address(pipe: Connection[Any, Any]) -> str:
 
 def _serve(pipe: Connection[Any, Any]) -> None:
     """Serve until the other end of the pipe is closed, by whatever."""
-    from clicknb.sandbox import Gateway, serve
+    from clicknb.simulator import Gateway, serve
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the sender, who still waits for replies
     with serve(Gateway(credits=CREDITS), speed=SPEED) as server:

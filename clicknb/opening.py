@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from clicknb.campaign.plan import Plan
-    from clicknb.sandbox import Gateway
+    from clicknb.simulator import Gateway
     from clicknb.testing import Rehearsal
 
 LIVE_URL = "https://api.clickatell.com"
@@ -87,7 +87,7 @@ def sandbox(
     >>> cn.sandbox(credits=50).balance()
     50.0
     """
-    from clicknb.sandbox import Gateway
+    from clicknb.simulator import Gateway
 
     directory = checks.optional(checks.path, "path", path)
     seed, credits = checks.whole("seed", seed), checks.amount("credits", credits, zero=True)
@@ -133,7 +133,7 @@ def seeded(seed: int) -> Callable[[str, str], str]:
 
 
 def _kept(directory: Path, seed: int, credits: float | Decimal) -> tuple[Gateway, datetime | None]:
-    from clicknb.sandbox import open_gateway
+    from clicknb.simulator import open_gateway
 
     try:
         return open_gateway(directory, seed=seed, credits=credits)

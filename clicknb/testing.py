@@ -27,7 +27,7 @@ from clicknb.opening import connect, in_process, seeded
 if TYPE_CHECKING:
     from clicknb.campaign.plan import Plan
     from clicknb.ledger.ledger import Ledger
-    from clicknb.sandbox import Server
+    from clicknb.simulator import Server
 
 
 class Accepted(Protocol):
@@ -79,9 +79,10 @@ def server(**settings: Any) -> Iterator[Server]:
     Parameters
     ----------
     **settings
-        Those of ``clicknb.sandbox.Gateway``, and ``speed``: seconds at the gateway for each real second, 60 by default.
+        Those of ``clicknb.simulator.Gateway``, and ``speed``: seconds at the gateway for each real second, 60 by
+        default.
     """
-    from clicknb.sandbox import Gateway, serve
+    from clicknb.simulator import Gateway, serve
 
     speed = settings.pop("speed", 60.0)
     with serve(Gateway(**settings), speed=speed) as running:
@@ -247,7 +248,7 @@ def rehearse(plan: Plan, fault: str, *, share: float = 0.2, seed: int = 0) -> Re
         There is no fault of this name.
     """
     from clicknb.ledger.ledger import Ledger
-    from clicknb.sandbox import Fault, Gateway
+    from clicknb.simulator import Fault, Gateway
 
     if fault not in FAULTS:
         message = f"There is no rehearsal with {fault!r}; there is {', '.join(FAULTS)}. Nothing was sent."

@@ -22,7 +22,7 @@ import pandas as pd
 import clicknb as cn
 from clicknb import testing
 from clicknb.clock import START, SteppedClock
-from clicknb.sandbox import Gateway, Message, Response, Server
+from clicknb.simulator import Gateway, Message, Response, Server
 
 Size = TypeVar("Size")
 
@@ -32,7 +32,7 @@ DENIED_LONG_ENOUGH = "5min"
 
 # A clean process each, but one that has imported everything already.
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["clicknb.testing", "clicknb.sandbox", "tests.attack", "phonenumbers"])
+PROCESSES.set_forkserver_preload(["clicknb.testing", "clicknb.simulator", "tests.attack", "phonenumbers"])
 
 
 def soak(short: Size, long: Size) -> Size:
@@ -66,7 +66,7 @@ def in_process(
     gateway: Gateway, directory: Path, *, start: datetime = START, connections: int = 4
 ) -> Iterator[cn.Account]:
     """Open an account at a gateway in this process, with a ledger in a real file and a clock that steps."""
-    kept = patch.object(import_module("clicknb.sandbox"), "open_gateway", lambda *_, **__: (gateway, start))
+    kept = patch.object(import_module("clicknb.simulator"), "open_gateway", lambda *_, **__: (gateway, start))
     with kept, cn.sandbox(directory) as sms:
         sms._service = replace(sms._service, concurrency=connections)
         yield sms

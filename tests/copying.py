@@ -18,7 +18,7 @@ import pytest
 import clicknb as cn
 from clicknb import testing
 from clicknb.errors import CampaignError, CampaignStopped, LedgerError
-from clicknb.sandbox import Response, Server, faults
+from clicknb.simulator import Response, Server, faults
 from tests.attack import (
     NAME,
     PROCESSES,

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode
 
 import clicknb as cn
-from clicknb.sandbox import Gateway, Response, replies
+from clicknb.simulator import Gateway, Response, replies
 from tests.attack import Recorder, soak
 
 COUNT = soak(40, 200)

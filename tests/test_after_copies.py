@@ -15,7 +15,7 @@ import pytest
 import clicknb as cn
 from clicknb import testing
 from clicknb.errors import AlreadySent, CampaignError, CampaignStopped
-from clicknb.sandbox import Response, replies, serve
+from clicknb.simulator import Response, replies, serve
 from tests.attack import (
     DENIED_LONG_ENOUGH,
     NAME,

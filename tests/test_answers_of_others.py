@@ -14,7 +14,7 @@ import pytest
 import clicknb as cn
 from clicknb import testing
 from clicknb.errors import ClicknbError
-from clicknb.sandbox import Fault, Gateway, Response, replies, serve
+from clicknb.simulator import Fault, Gateway, Response, replies, serve
 from tests.attack import (
     DENIED_LONG_ENOUGH,
     NAME,

@@ -16,7 +16,7 @@ from clicknb import testing
 from clicknb.analysis import report
 from clicknb.checks import seconds
 from clicknb.errors import AccountError, CampaignStopped, ConfigError, InvalidInput, NotSent, UnreadableReply
-from clicknb.sandbox import Fault
+from clicknb.simulator import Fault
 
 PEOPLE = pd.DataFrame({"mobile": ["447700900001", "447700900002", "447700900003"], "name": ["Ann", "Bob", "Cy"]})
 

@@ -17,7 +17,7 @@ import pytest
 import clicknb as cn
 from clicknb.campaign.brakes import ASK_EVERY
 from clicknb.errors import CampaignStopped
-from clicknb.sandbox import Fault, Gateway, Response, faults, serve
+from clicknb.simulator import Fault, Gateway, Response, faults, serve
 from tests.attack import (
     DENIED_LONG_ENOUGH,
     NAME,

@@ -15,7 +15,7 @@ import pytest
 import clicknb as cn
 from clicknb import testing
 from clicknb.errors import CampaignStopped
-from clicknb.sandbox import Fault, Response, replies, serve
+from clicknb.simulator import Fault, Response, replies, serve
 from tests.attack import (
     DENIED_LONG_ENOUGH,
     NAME,

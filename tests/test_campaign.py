@@ -21,7 +21,7 @@ from clicknb.errors import NotSent
 from clicknb.ledger import records, tables, views
 from clicknb.ledger.records import Intent, Outcome
 from clicknb.ledger.tally import tally
-from clicknb.sandbox import Fault, Gateway
+from clicknb.simulator import Fault, Gateway
 from tests.attack import Crash, Recorder, in_process, meddle, pauses
 
 GOLDEN_TEXTS = [

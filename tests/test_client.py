@@ -26,7 +26,7 @@ from clicknb.gateway.credentials import Credentials, Secret
 from clicknb.gateway.http.client import Clickatell
 from clicknb.gateway.http.wire import Sent
 from clicknb.gateway.transport import InProcessTransport, RequestsTransport
-from clicknb.sandbox import Gateway
+from clicknb.simulator import Gateway
 
 HERS, HIS = "447700900123", "447700900456"
 PASSWORD = "canary-hunter2"

@@ -22,8 +22,8 @@ from clicknb.gateway.connections import Connections, needs_proxy
 from clicknb.gateway.http.wire import Reply, Request
 from clicknb.gateway.http1 import ReplyReader
 from clicknb.gateway.transport import RequestsTransport, SequentialExchange, ThreadedExchange
-from clicknb.sandbox import Gateway
-from clicknb.sandbox.server import serve
+from clicknb.simulator import Gateway
+from clicknb.simulator.server import serve
 from tests.test_transport import CHUNKED, GOOD, HEAD, LOST, SEND, SLOW, Server, drip, reset, say, silence
 
 BIG = Request("sendmsg", {"text": "x" * 8_000_000})

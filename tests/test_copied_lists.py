@@ -12,7 +12,7 @@ import pytest
 import clicknb as cn
 from clicknb import testing
 from clicknb.errors import CampaignStopped
-from clicknb.sandbox import serve
+from clicknb.simulator import serve
 from tests.attack import NAME, assert_kept, assert_nobody_twice, people, soak
 from tests.copying import Refusing, Watched, account, moments, ways
 

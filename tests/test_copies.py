@@ -15,7 +15,7 @@ import pytest
 
 from clicknb import testing
 from clicknb.errors import CampaignStopped, ClicknbError, LedgerError, LedgerWarning
-from clicknb.sandbox import Fault, Response, faults, replies, serve
+from clicknb.simulator import Fault, Response, faults, replies, serve
 from tests.attack import NAME, assert_kept, assert_nobody_twice, assert_recovers, people, run, run_cell, some
 from tests.copying import (
     CONNECTIONS,

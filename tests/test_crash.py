@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from clicknb.errors import CampaignError
-from clicknb.sandbox import Response, Server, serve
+from clicknb.simulator import Response, Server, serve
 from tests.attack import (
     PROCESSES,
     Recorder,

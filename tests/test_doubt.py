@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import clicknb as cn
-from clicknb.sandbox import Gateway
+from clicknb.simulator import Gateway
 from tests.attack import in_process
 
 RESET = pd.DataFrame({"to": ["27999400002"]})

@@ -16,7 +16,7 @@ import pytest
 
 from clicknb import testing
 from clicknb.errors import CampaignStopped, LedgerError
-from clicknb.sandbox import Gateway, Response, faults, serve
+from clicknb.simulator import Gateway, Response, faults, serve
 from tests.attack import (
     NAME,
     Crash,

@@ -20,7 +20,7 @@ from clicknb.clock import SteppedClock
 from clicknb.errors import CampaignStopped, ContentChanged, InvalidInput
 from clicknb.ledger.ledger import Ledger
 from clicknb.opening import in_process
-from clicknb.sandbox import Gateway
+from clicknb.simulator import Gateway
 from tests.attack import pauses
 
 SOAK = "CLICKNB_SOAK" in os.environ

@@ -32,10 +32,10 @@ LAYERS = {
     "analysis": SINGLE_FILES,
     "ledger": SINGLE_FILES | {"gateway.http.codes"},
     "campaign": SINGLE_FILES | ROOMS,
-    "sandbox": {"gateway.http.codes"},
+    "simulator": {"gateway.http.codes"},
     "forms": SINGLE_FILES | ROOMS | {"campaign", "account", "opening"},
     "account": SINGLE_FILES | ROOMS | {"campaign"},
-    "opening": SINGLE_FILES | ROOMS | {"campaign", "account", "sandbox", "testing"},
+    "opening": SINGLE_FILES | ROOMS | {"campaign", "account", "simulator", "testing"},
 }
 TOP = {
     "",
@@ -67,7 +67,7 @@ def run_time_nodes(tree):
 def imported(path):
     """The modules of the package that a module imports, as dotted names below ``clicknb``."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    strict = dotted(path).startswith("sandbox")
+    strict = dotted(path).startswith("simulator")
     for node in ast.walk(tree) if strict else run_time_nodes(tree):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -143,40 +143,10 @@ def test_importing_loads_none_of_the_slow_libraries(probe):
     assert slow & set(probe["modules"]) == set()
 
 
-FIRST = [
-    "import clicknb as cn",
-    "import clicknb as cn\nimport clicknb.sandbox",
-    "import clicknb as cn\nfrom clicknb.sandbox import Gateway",
-    "import clicknb as cn\ncn.sandbox()",
-    "import clicknb as cn\nimport clicknb.account",
-    "import clicknb.sandbox\nimport clicknb as cn",
-    "from clicknb.sandbox import Gateway\nimport clicknb as cn",
-]
-ANEW = """
-import json, sys
-for script in json.load(sys.stdin):
-    for name in [name for name in sys.modules if name.split(".")[0] == "clicknb"]:
-        del sys.modules[name]
-    found = {}
-    exec(script, found)
-    print([found["cn"].sandbox().balance() for _ in range(2)])
-"""
-
-
-@pytest.fixture(scope="module")
-def balances():
-    """What two sandboxes hold after each of ``FIRST``, in one process that loads the package anew for each."""
-    done = subprocess.run(
-        [sys.executable, "-c", ANEW], input=json.dumps(FIRST), capture_output=True, text=True, cwd=ROOT
-    )
-    return done.stdout.splitlines(), done.stderr
-
-
-@pytest.mark.parametrize("first", FIRST)
-def test_the_sandbox_stays_a_function_whatever_is_imported_or_called_before(first, balances):
-    lines, errors = balances
-    assert errors == ""
-    assert lines[FIRST.index(first)] == "[1000.0, 1000.0]"
+def test_no_public_name_can_be_replaced_by_a_module_that_is_called_like_it():
+    top = {dotted(path).split(".")[0] for path in MODULES}
+    hidden = {name for name in set(clicknb.__all__) & top if getattr(clicknb, name).__name__ != f"clicknb.{name}"}
+    assert hidden == set()
 
 
 def test_public_names_are_sorted_closed_and_importable():

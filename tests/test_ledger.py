@@ -33,7 +33,7 @@ from clicknb.errors import CampaignError, ClicknbError, InvalidInput, LedgerErro
 from clicknb.ledger import examination, lock, maintenance, sqlite, statements, tables
 from clicknb.ledger.ledger import Ledger
 from clicknb.opening import in_process
-from clicknb.sandbox import Gateway
+from clicknb.simulator import Gateway
 
 PEOPLE = pd.DataFrame({"to": [f"44770090{number:04d}" for number in range(40)], "name": "Ann"})
 
@@ -347,7 +347,7 @@ from clicknb.ledger.ledger import Ledger
 from clicknb.clock import SteppedClock
 from clicknb.errors import LedgerError
 from clicknb.opening import in_process
-from clicknb.sandbox import Gateway
+from clicknb.simulator import Gateway
 import sqlalchemy.dialects.sqlite.pysqlite
 with cn.sandbox() as sms:  # all that is needed is imported while it may be read
     sms.send("447700900123", "Hello")

@@ -22,7 +22,7 @@ from clicknb.errors import AccountError, CampaignError, CampaignStopped
 from clicknb.forms import download, sight
 from clicknb.ledger.ledger import Ledger
 from clicknb.opening import in_process
-from clicknb.sandbox import Gateway
+from clicknb.simulator import Gateway
 from tests.browser import wait_for
 from tests.outcomes import FEW_PAYLOADS, PAYLOADS
 from tests.widgets import Hostile, shown, strange_markup, visible, walk

@@ -17,7 +17,7 @@ NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 
 WATCH = """
 from clicknb import Account, testing
-from clicknb.sandbox import Server
+from clicknb.simulator import Server
 
 def named(kind):
     return [value for name, value in globals().items() if isinstance(value, kind) and not name.startswith("_")]
@@ -72,7 +72,7 @@ def test_a_cell_that_sends_again_would_be_found(tmp_path):
 SERVED = """
 import tempfile
 import clicknb as cn
-from clicknb.sandbox import Gateway, serve
+from clicknb.simulator import Gateway, serve
 
 server = serve(Gateway())
 folder = tempfile.TemporaryDirectory()

@@ -25,7 +25,7 @@ import clicknb as cn
 from clicknb import testing
 from clicknb.clock import START
 from clicknb.errors import AlreadySent, CampaignStopped, ClicknbError, ContentChanged, LedgerError, LedgerWarning
-from clicknb.sandbox import Response, faults, replies
+from clicknb.simulator import Response, faults, replies
 from tests.attack import NAME, Crash, Recorder, Tripwire, in_process, meddle, soak, under_sqlite
 from tests.copying import by_rename, in_place
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clicknb.sandbox import Fault, Gateway, open_gateway
+from clicknb.simulator import Fault, Gateway, open_gateway
 
 NOW = datetime(2026, 3, 3, 10, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)

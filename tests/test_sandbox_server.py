@@ -15,7 +15,7 @@ import pytest
 import requests
 from clickatell.http import Http
 
-from clicknb.sandbox import Gateway, serve
+from clicknb.simulator import Gateway, serve
 
 WHO = {"user": "sandbox", "password": "sandbox", "api_id": "1"}
 HERS = "447700900123"
@@ -365,7 +365,7 @@ def test_a_plain_script_authenticates_and_sends(server):
 
 
 def test_the_package_loads_no_http_library_before_it_serves():
-    code = "import sys; from clicknb.sandbox import Gateway; Gateway(); sys.exit('aiohttp' in sys.modules)"
+    code = "import sys; from clicknb.simulator import Gateway; Gateway(); sys.exit('aiohttp' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

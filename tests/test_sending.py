@@ -21,7 +21,7 @@ from clicknb.errors import CampaignError, CampaignStopped, InDoubt, LedgerError
 from clicknb.gateway.http.wire import Request
 from clicknb.gateway.transport import SequentialExchange
 from clicknb.ledger.records import climsgid
-from clicknb.sandbox import Fault, Response
+from clicknb.simulator import Fault, Response
 from tests.attack import Recorder, in_process, pauses
 
 PEOPLE = pd.DataFrame({"to": [f"44770090{number:04d}" for number in range(30)]})

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from clicknb.errors import CampaignStopped, ClicknbError
-from clicknb.sandbox import Fault, Response, faults, replies, serve
+from clicknb.simulator import Fault, Response, faults, replies, serve
 from tests.attack import (
     NAME,
     PROCESSES,

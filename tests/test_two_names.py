@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from clicknb.errors import ClicknbError
-from clicknb.sandbox import serve
+from clicknb.simulator import serve
 from tests.attack import assert_nobody_twice, assert_recovers, connected, run, run_cell, soak
 from tests.copying import COUNT, Watched, account, machine
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as w
 
-from clicknb.sandbox import Gateway
+from clicknb.simulator import Gateway
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,7 +18,7 @@ from clicknb import testing
 from clicknb.forms import samples
 
 if TYPE_CHECKING:
-    from clicknb.sandbox import Server
+    from clicknb.simulator import Server
 
 TO = "447700900123"
 TEXT = "Café & more + 10 %"

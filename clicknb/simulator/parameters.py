@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from urllib.parse import parse_qsl
 
-from clicknb.sandbox import text
-from clicknb.sandbox.replies import refuse
-from clicknb.sandbox.sessions import CREDENTIALS
+from clicknb.simulator import text
+from clicknb.simulator.replies import refuse
+from clicknb.simulator.sessions import CREDENTIALS
 
 Parameters = Mapping[str, str]
 """Names and values. A value holds one character for each byte (latin-1): what the bytes mean is not yet known."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from clicknb.sandbox.fates import NOT_CHARGED, Fate
+from clicknb.simulator.fates import NOT_CHARGED, Fate
 
 
 @dataclass(eq=False, slots=True)

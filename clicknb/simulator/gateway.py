@@ -12,15 +12,15 @@ from decimal import Decimal
 from threading import Lock
 from uuid import uuid4
 
-from clicknb.sandbox import fates, faults, replies
-from clicknb.sandbox.faults import Fault, FaultPlan
-from clicknb.sandbox.journal import Journal, Memory, Request
-from clicknb.sandbox.message import Message
-from clicknb.sandbox.money import Purse
-from clicknb.sandbox.parameters import Content, Options, Parameters, is_address, read, recipients
-from clicknb.sandbox.prices import PRICES, price_of
-from clicknb.sandbox.replies import Dialect, Refusal, Response, refuse
-from clicknb.sandbox.sessions import CREDENTIALS, Door
+from clicknb.simulator import fates, faults, replies
+from clicknb.simulator.faults import Fault, FaultPlan
+from clicknb.simulator.journal import Journal, Memory, Request
+from clicknb.simulator.message import Message
+from clicknb.simulator.parameters import Content, Options, Parameters, is_address, read, recipients
+from clicknb.simulator.prices import PRICES, price_of
+from clicknb.simulator.purse import Purse
+from clicknb.simulator.replies import Dialect, Refusal, Response, refuse
+from clicknb.simulator.sessions import CREDENTIALS, Door
 
 _PATH = re.compile(r"/(http|http_batch|utils|mms)(?:/(.*))?", re.DOTALL)
 _FAMILIES = {

@@ -9,28 +9,28 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from clicknb.sandbox.faults import Fault
-    from clicknb.sandbox.keeping import open_gateway
-    from clicknb.sandbox.message import Message
-    from clicknb.sandbox.replies import Response
-    from clicknb.sandbox.rules import Gateway
-    from clicknb.sandbox.server import Server, serve
+    from clicknb.simulator.faults import Fault
+    from clicknb.simulator.gateway import Gateway
+    from clicknb.simulator.message import Message
+    from clicknb.simulator.replies import Response
+    from clicknb.simulator.server import Server, serve
+    from clicknb.simulator.storage import open_gateway
 
 __all__ = ["Fault", "Gateway", "Message", "Response", "Server", "open_gateway", "serve"]
 
 _HOMES = {
     "Fault": "faults",
-    "Gateway": "rules",
+    "Gateway": "gateway",
     "Message": "message",
     "Response": "replies",
     "Server": "server",
-    "open_gateway": "keeping",
+    "open_gateway": "storage",
     "serve": "server",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:  # when first used: only the server needs the HTTP library
-        return getattr(import_module(f"clicknb.sandbox.{_HOMES[name]}"), name)
+        return getattr(import_module(f"clicknb.simulator.{_HOMES[name]}"), name)
     message = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(message)

@@ -25,11 +25,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from clicknb.sandbox import replies
-from clicknb.sandbox.fates import digest, share
-from clicknb.sandbox.parameters import Parameters
-from clicknb.sandbox.replies import Response
-from clicknb.sandbox.sessions import CREDENTIALS
+from clicknb.simulator import replies
+from clicknb.simulator.fates import digest, share
+from clicknb.simulator.parameters import Parameters
+from clicknb.simulator.replies import Response
+from clicknb.simulator.sessions import CREDENTIALS
 
 SENDS = frozenset({"sendmsg", "senditem", "quicksend"})
 """The commands that send messages."""

@@ -20,9 +20,9 @@ from urllib.parse import parse_qs
 
 from aiohttp import web
 
-from clicknb.sandbox.message import Message
-from clicknb.sandbox.replies import Response, page
-from clicknb.sandbox.rules import Gateway
+from clicknb.simulator.gateway import Gateway
+from clicknb.simulator.message import Message
+from clicknb.simulator.replies import Response, page
 
 _LOOPBACK = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?", re.IGNORECASE)
 _LONGEST_LINE = 2**16  # 300 recipients and 35 parts of Unicode text by GET

@@ -7,9 +7,9 @@ import itertools
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from clicknb.sandbox.fates import digest
-from clicknb.sandbox.message import Message
-from clicknb.sandbox.replies import refuse
+from clicknb.simulator.fates import digest
+from clicknb.simulator.message import Message
+from clicknb.simulator.replies import refuse
 
 _VOUCHERS = 5
 _VOUCHER_CREDITS = Decimal(100)

@@ -7,10 +7,10 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
-from clicknb.sandbox.faults import Fault
-from clicknb.sandbox.journal import File
-from clicknb.sandbox.replies import Dialect
-from clicknb.sandbox.rules import Gateway
+from clicknb.simulator.faults import Fault
+from clicknb.simulator.gateway import Gateway
+from clicknb.simulator.journal import File
+from clicknb.simulator.replies import Dialect
 
 
 def open_gateway(

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from clicknb.sandbox.fates import digest
-from clicknb.sandbox.replies import refuse
+from clicknb.simulator.fates import digest
+from clicknb.simulator.replies import refuse
 
 CREDENTIALS = ("user", "password", "api_id", "session_id")
 """Parameters that say who calls, and nothing about what is asked."""

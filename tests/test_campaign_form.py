@@ -17,9 +17,9 @@ import clicknb as cn
 from clicknb import testing
 from clicknb.clock import SteppedClock
 from clicknb.errors import CampaignStopped, InvalidInput
-from clicknb.forms import progress
-from clicknb.forms.people import People
-from clicknb.forms.recipe import Recipe
+from clicknb.forms.campaign import sending
+from clicknb.forms.campaign.draft import Recipe
+from clicknb.forms.campaign.people import People
 from clicknb.ledger.ledger import Ledger
 from clicknb.opening import in_process
 from tests.attack import pauses
@@ -558,6 +558,6 @@ def test_no_whole_number_is_shown_and_every_control_has_a_label(sms):
 
 
 def test_progress_says_how_fast_and_how_long():
-    pace = progress.Pace()
+    pace = sending.Pace()
     seen = [(0, 0.0), (50, 5.0), (80, 20.0), (180, 30.0)]
     assert [pace.add(done, now) for done, now in seen] == [0.0, 10.0, 2.0, 10.0]

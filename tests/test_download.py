@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import clicknb as cn
-from clicknb.forms import download
+from clicknb.forms.kit import download
 from tests.widgets import shown, strange_markup, walk
 
 ANN, BOB = "447700900123", "447700900124"

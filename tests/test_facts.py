@@ -100,10 +100,10 @@ import pandas as pd
 import clicknb as cn
 from clicknb import testing
 from clicknb.campaign.plan_repr import left_out_by_kind, warnings as looks
-from clicknb.forms.checked import Checked
-from clicknb.forms.draft import Draft
-from clicknb.forms.people import People
-from clicknb.forms.recipe import Recipe
+from clicknb.forms.campaign.review import Checked
+from clicknb.forms.message.draft import Draft
+from clicknb.forms.campaign.people import People
+from clicknb.forms.campaign.draft import Recipe
 
 directory, first = Path(sys.argv[2]), sys.argv[3] == "first"
 facts = {}

@@ -22,10 +22,10 @@ import clicknb as cn
 from clicknb import display, testing
 from clicknb.clock import SteppedClock
 from clicknb.errors import ClicknbError, ConfirmationNeeded, InvalidInput
-from clicknb.forms import pieces
-from clicknb.forms.base import Form
 from clicknb.forms.connect import ACCOUNT, Login
-from clicknb.forms.draft import MOST_NUMBERS, Draft
+from clicknb.forms.kit import controls
+from clicknb.forms.kit.form import Form
+from clicknb.forms.message.draft import MOST_NUMBERS, Draft
 from clicknb.ledger.ledger import Ledger
 from clicknb.opening import in_process
 from tests.browser import wait_for
@@ -217,7 +217,7 @@ def test_a_live_account_is_framed_and_named(live, sms):
     form = message(live)
     assert "LIVE account of ann" in shown(form.view)
     assert "cost money" in shown(form.view)
-    assert form.view.layout.border_top == pieces.LIVE_FRAME
+    assert form.view.layout.border_top == controls.LIVE_FRAME
 
 
 def test_the_sandbox_is_calm(sms):
@@ -315,7 +315,7 @@ class Broken(Form):
 
     def __init__(self, account, error):
         super().__init__(account, background=False)
-        self.button, self.field = pieces.button("Break"), pieces.text("Field")
+        self.button, self.field = controls.button("Break"), controls.text("Field")
         self.error = error
         self.on_click(self.button, self.fail)
         self.on_change(self.field, self.fail)
@@ -341,7 +341,7 @@ def test_an_error_is_cleared_by_the_next_action(sms):
     form = Broken(sms, ValueError("broken"))
     form.button.click()
     form.fail = lambda: None
-    form.on_click(good := pieces.button("Good"), form.fail)
+    form.on_click(good := controls.button("Good"), form.fail)
     good.click()
     assert form.last_error is None
     assert "broken" not in shown(form.view)
@@ -409,10 +409,10 @@ def test_the_code_cannot_be_edited_and_is_shown_on_demand(sms):
 
 
 def test_the_raw_call_is_shown_in_other_languages(sms, monkeypatch):
-    samples = types.ModuleType("clicknb.forms.samples")
+    samples = types.ModuleType("clicknb.forms.message.samples")
     samples.languages = lambda: ["cURL"]
     samples.render = lambda language, *, to, text, sender: f"{language} {to} {text} {sender}"
-    monkeypatch.setitem(sys.modules, "clicknb.forms.samples", samples)
+    monkeypatch.setitem(sys.modules, "clicknb.forms.message.samples", samples)
     form = message(sms, sender="Shop")
     form.language.value = "cURL"
     assert form.code.text == f"cURL {ANN} Hello Shop"
@@ -543,11 +543,11 @@ def test_a_saved_notebook_holds_no_secret(tmp_path, monkeypatch):
 def test_no_piece_that_forms_are_made_of_lets_markup_through(payload):
     plain = payload.replace("\x00", "\ufffd")
     made = {
-        "line": pieces.line(payload),
-        "heading": pieces.heading(payload).value,
-        "notice": pieces.notice("error", payload),
-        "bubbles": pieces.bubbles([payload, payload], payload),
-        "table": pieces.table(pd.DataFrame({payload: [payload]}, index=[payload])),
+        "line": controls.line(payload),
+        "heading": controls.heading(payload).value,
+        "notice": controls.notice("error", payload),
+        "bubbles": controls.bubbles([payload, payload], payload),
+        "table": controls.table(pd.DataFrame({payload: [payload]}, index=[payload])),
         "panel": display.panel(payload, [(payload, payload)], payload),
     }
     for name, html in made.items():
@@ -630,6 +630,6 @@ def test_turning_to_a_tab_shows_what_was_sent_elsewhere(sms):
 
 def test_forms_need_no_custom_controls():
     with cn.sandbox() as sms:
-        controls = [*walk(cn.form(sms).view), *walk(cn.form().view)]
-    assert {each._model_module for each in controls} <= {"@jupyter-widgets/controls", "@jupyter-widgets/base"}
-    assert not [each for each in controls if isinstance(each, w.Output)]
+        drawn = [*walk(cn.form(sms).view), *walk(cn.form().view)]
+    assert {each._model_module for each in drawn} <= {"@jupyter-widgets/controls", "@jupyter-widgets/base"}
+    assert not [each for each in drawn if isinstance(each, w.Output)]

@@ -19,7 +19,8 @@ from clicknb import testing
 from clicknb.campaign import track
 from clicknb.clock import RealClock, SteppedClock
 from clicknb.errors import AccountError, CampaignError, CampaignStopped
-from clicknb.forms import download, sight
+from clicknb.forms.kit import download
+from clicknb.forms.monitor import snapshot
 from clicknb.ledger.ledger import Ledger
 from clicknb.opening import in_process
 from clicknb.simulator import Gateway
@@ -142,8 +143,8 @@ def test_groups_can_be_chosen(sms):
 def test_a_picture_is_drawn_again_only_if_something_has_changed(sms, monkeypatch):
     send(sms, [DELIVERED])
     drawn = []
-    draw = sight._drawn
-    monkeypatch.setattr(sight, "_drawn", lambda *given: (drawn.append(given), draw(*given))[1])
+    draw = snapshot._drawn
+    monkeypatch.setattr(snapshot, "_drawn", lambda *given: (drawn.append(given), draw(*given))[1])
     form = monitor(sms)
     picture = form.figure
     first = bytes(picture.value)

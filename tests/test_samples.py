@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from clicknb import testing
 from clicknb.charset import SINGLE_BYTE
 from clicknb.errors import ConfigError, InvalidInput
-from clicknb.forms import samples
+from clicknb.forms.message import samples
 from clicknb.gateway.http.parameters import encode_text
 from tools import run_samples
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clicknb import testing
-from clicknb.forms import samples
+from clicknb.forms.message import samples
 
 if TYPE_CHECKING:
     from clicknb.simulator import Server

@@ -11,8 +11,8 @@ from typing import Any
 from clicknb import display
 from clicknb.account import Account
 from clicknb.errors import ConfigError
-from clicknb.forms import code, pieces
-from clicknb.forms.base import Form
+from clicknb.forms.kit import controls, snippet
+from clicknb.forms.kit.form import Form
 from clicknb.gateway.credentials import Credentials, Secret, find
 from clicknb.gateway.http.client import Clickatell
 from clicknb.gateway.transport import RequestsTransport
@@ -114,19 +114,19 @@ class Connect(Form):
         self._settings = settings
         self._login = Login()
         self._balance = 0.0
-        self.where = pieces.choice("Work with", [SANDBOX, ACCOUNT], width="320px")
-        self.user = pieces.text("User name", live=False)
-        self.password = pieces.password("Password")
-        self.api_id = pieces.password("API ID")
-        self._received = pieces.html()
-        self.open = pieces.button("Connect", main=True)
-        self._facts = pieces.html()
+        self.where = controls.choice("Work with", [SANDBOX, ACCOUNT], width="320px")
+        self.user = controls.text("User name", live=False)
+        self.password = controls.password("Password")
+        self.api_id = controls.password("API ID")
+        self._received = controls.html()
+        self.open = controls.button("Connect", main=True)
+        self._facts = controls.html()
         self.on_change(self.where, self._change)
         for name in _NAMES:
             getattr(self, name).observe(self._quietly(self._taker(name)), names="value")
         self.on_click(self.open, self._open)
-        self._credentials = pieces.column(pieces.row(self.user, self.password, self.api_id), self._received)
-        self.lay_out(self.where, self._credentials, pieces.row(self.open), self._facts)
+        self._credentials = controls.column(controls.row(self.user, self.password, self.api_id), self._received)
+        self.lay_out(self.where, self._credentials, controls.row(self.open), self._facts)
         self.refresh()
 
     def _taker(self, name: str) -> Callable[[], None]:
@@ -159,8 +159,8 @@ class Connect(Form):
 
     def refresh(self) -> None:
         """Show what was received, never the values."""
-        pieces.show(self._credentials, self.where.value == ACCOUNT)
-        self._received.value = pieces.line(self._said())
+        controls.show(self._credentials, self.where.value == ACCOUNT)
+        self._received.value = controls.line(self._said())
         self.code.text = self._code()
 
     def _said(self) -> str:
@@ -175,8 +175,10 @@ class Connect(Form):
 
     def _code(self) -> str:
         if self.account is not None:
-            return code.program(self.account, [], ["sms.balance()"])
-        lines = ["sms = cn.sandbox()"] if self.where.value == SANDBOX else [code.FROM_ENVIRONMENT, "sms = cn.connect()"]
+            return snippet.program(self.account, [], ["sms.balance()"])
+        lines = (
+            ["sms = cn.sandbox()"] if self.where.value == SANDBOX else [snippet.FROM_ENVIRONMENT, "sms = cn.connect()"]
+        )
         return "\n".join(["import clicknb as cn", "", *lines, "sms.balance()"]) + "\n"
 
 

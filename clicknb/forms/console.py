@@ -8,14 +8,14 @@ from typing import Any
 import ipywidgets as w
 
 from clicknb.account import Account
-from clicknb.forms import pieces
-from clicknb.forms.base import Form
-from clicknb.forms.campaign import Campaign
+from clicknb.forms.campaign.form import CampaignForm
 from clicknb.forms.connect import Connect
-from clicknb.forms.message import Message
-from clicknb.forms.monitor import Monitor
+from clicknb.forms.kit import controls
+from clicknb.forms.kit.form import Form
+from clicknb.forms.message.form import MessageForm
+from clicknb.forms.monitor.form import MonitorForm
 
-FORMS: tuple[Callable[..., Form], ...] = (Message, Campaign, Monitor)
+FORMS: tuple[Callable[..., Form], ...] = (MessageForm, CampaignForm, MonitorForm)
 """The tabs, in their order: each is made with an account and ``background``, and named by its ``title``."""
 
 
@@ -36,7 +36,7 @@ class Console:
         self._background = background
         self.account = account
         self.forms: list[Form] = []
-        self.view = pieces.column()
+        self.view = controls.column()
         self._connect = Connect(self._connected, background=background)
         if account is None:
             self._show([self._connect])

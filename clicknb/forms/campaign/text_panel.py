@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from clicknb import display
-from clicknb.forms import pieces
-from clicknb.forms.base import Form
-from clicknb.forms.people import People
-from clicknb.forms.recipe import VARIANTS
+from clicknb.forms.campaign.draft import VARIANTS
+from clicknb.forms.campaign.people import People
+from clicknb.forms.kit import controls
+from clicknb.forms.kit.form import Form
 
 MOST_CHIPS = 16
 
@@ -31,13 +31,13 @@ class Texts:
         self._people: People | None = None
         self.areas: dict[str, Any] = {}
         self.chips: dict[str, Any] = {}
-        self.into = pieces.choice("Columns go into", ["A"], width="150px")
-        self.more = pieces.button("Add a text to compare")
-        self.fewer = pieces.button("Remove the last text")
+        self.into = controls.choice("Columns go into", ["A"], width="150px")
+        self.more = controls.button("Add a text to compare")
+        self.fewer = controls.button("Remove the last text")
         form.on_click(self.more, self._add)
         form.on_click(self.fewer, self._remove)
-        self._fields, self._row, self._said = pieces.column(), pieces.row(), pieces.html()
-        self.view = pieces.column(self._fields, self._said, self._row, pieces.row(self.more, self.fewer))
+        self._fields, self._row, self._said = controls.column(), controls.row(), controls.html()
+        self.view = controls.column(self._fields, self._said, self._row, controls.row(self.more, self.fewer))
         self.write((("A", ""),))
 
     def read(self) -> tuple[tuple[str, str], ...]:
@@ -49,14 +49,14 @@ class Texts:
         alone = len(texts) == 1
         self.areas = {}
         for name, text in texts:
-            area = pieces.area("Text" if alone else f"Text {name}", placeholder="Hi {name}, …", rows=4)
+            area = controls.area("Text" if alone else f"Text {name}", placeholder="Hi {name}, …", rows=4)
             area.value = text
             self._form.on_change(area, self._noting(name))
             self.areas[name] = area
         self._fields.children = tuple(self.areas.values())
         self.into.options = list(self.areas)
-        pieces.show(self.into, not alone)
-        pieces.show(self.fewer, not alone)
+        controls.show(self.into, not alone)
+        controls.show(self.fewer, not alone)
 
     def show(self, people: People | None) -> None:
         """Offer the columns of a table."""
@@ -69,11 +69,11 @@ class Texts:
         left = len(marks) - len(self.chips)
         more = f" There are {left:,} more columns: write their names in braces." if left else ""
         said = "Insert a column at the end of the text; each person gets their own."
-        self._said.value = pieces.line(f"{said}{more}") if marks else ""
+        self._said.value = controls.line(f"{said}{more}") if marks else ""
         self._row.children = (self.into, *self.chips.values())
 
     def _chip(self, mark: str) -> Any:
-        chip = pieces.button(display.shorten(mark, 40))
+        chip = controls.button(display.shorten(mark, 40))
         chip.layout.min_width, chip.layout.max_width = "0", "100%"
         self._form.on_click(chip, lambda: self._insert(mark))
         return chip

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from clicknb.campaign.campaign import IN_DOUBT
 from clicknb.campaign.track import Look
-from clicknb.forms import download, pieces, shown
-from clicknb.forms.progress import Result
-from clicknb.forms.work import Task
+from clicknb.forms.campaign import render
+from clicknb.forms.campaign.sending import Result
+from clicknb.forms.kit import controls, download
+from clicknb.forms.kit.tasks import Task
 
 if TYPE_CHECKING:
-    from clicknb.campaign.campaign import Campaign as Sent
-    from clicknb.forms.campaign import Campaign
+    from clicknb.campaign.campaign import Campaign
+    from clicknb.forms.campaign.form import CampaignForm
 
 
 class Outcome:
@@ -22,25 +23,25 @@ class Outcome:
 
     Attributes
     ----------
-    result : clicknb.forms.progress.Result or None
+    result : clicknb.forms.campaign.sending.Result or None
         What is shown.
     """
 
-    def __init__(self, form: Campaign) -> None:
+    def __init__(self, form: CampaignForm) -> None:
         self._form = form
         self.result: Result | None = None
         self._asking = False
-        self.resume = pieces.button("Resume", main=True)
-        self.withdraw = pieces.button("Withdraw the rest")
-        self.withdraw_all = pieces.button("Withdraw for good")
-        self.keep = pieces.button("Keep it")
-        self.track = pieces.button("Track deliveries")
-        self.settle = pieces.button("Ask about the unknown")
-        self.csv = pieces.button("Save as CSV")
-        self.excel = pieces.button("Save as Excel")
-        self.another = pieces.button("New campaign")
-        self._shown, self._warned = pieces.html(), pieces.html()
-        self._ask = pieces.column(self._warned, pieces.row(self.withdraw_all, self.keep))
+        self.resume = controls.button("Resume", main=True)
+        self.withdraw = controls.button("Withdraw the rest")
+        self.withdraw_all = controls.button("Withdraw for good")
+        self.keep = controls.button("Keep it")
+        self.track = controls.button("Track deliveries")
+        self.settle = controls.button("Ask about the unknown")
+        self.csv = controls.button("Save as CSV")
+        self.excel = controls.button("Save as Excel")
+        self.another = controls.button("New campaign")
+        self._shown, self._warned = controls.html(), controls.html()
+        self._ask = controls.column(self._warned, controls.row(self.withdraw_all, self.keep))
         actions: dict[object, Callable[[], None]] = {
             self.resume: form.resume,
             self.withdraw: lambda: self._asked(True),
@@ -54,12 +55,12 @@ class Outcome:
         }
         for button, action in actions.items():
             form.on_click(button, action)
-        self._rest = pieces.row(self.resume, self.withdraw)
-        self._more = pieces.row(self.track, self.settle, self.csv, self.excel, self.another)
-        self.view = pieces.column(self._shown, self._rest, self._ask, self._more)
+        self._rest = controls.row(self.resume, self.withdraw)
+        self._more = controls.row(self.track, self.settle, self.csv, self.excel, self.another)
+        self.view = controls.column(self._shown, self._rest, self._ask, self._more)
 
     @property
-    def _campaign(self) -> Sent:
+    def _campaign(self) -> Campaign:
         campaign = self._form.campaign
         assert campaign is not None  # noqa: S101  its buttons are hidden until there is one
         return campaign
@@ -67,15 +68,15 @@ class Outcome:
     def show(self, begun: bool) -> None:
         """Show the outcome as it is now."""
         form, result = self._form, self.result
-        pieces.show(self.view, begun)
+        controls.show(self.view, begun)
         if not begun:
             return
         name = form.recipe.name
         counts = {} if result is None else result.counts
         planned = counts.get("planned", 0)
-        title = pieces.line(f"Campaign {name}", strong=True)
-        self._shown.value = title if result is None else shown.result(name, result)
-        self._warned.value = pieces.notice(
+        title = controls.line(f"Campaign {name}", strong=True)
+        self._shown.value = title if result is None else render.result(name, result)
+        self._warned.value = controls.notice(
             "note",
             f"{planned:,} messages that have not left would never be sent by this campaign, and the gateway is asked "
             "to stop what it still holds. This cannot be undone.",
@@ -88,7 +89,7 @@ class Outcome:
             self.settle: any(counts.get(state, 0) for state in IN_DOUBT),
         }
         for control, visible in wanted.items():
-            pieces.show(control, visible and not form.busy)
+            controls.show(control, visible and not form.busy)
 
     # what the buttons do
 
@@ -110,7 +111,7 @@ class Outcome:
     def _settle(self) -> None:
         self._look(self._campaign.reconcile, IN_DOUBT, "are still in doubt", "Asking about what is in doubt …")
 
-    def _look(self, ask: Callable[..., Sent], states: Sequence[str], are: str, says: str) -> None:
+    def _look(self, ask: Callable[..., Campaign], states: Sequence[str], are: str, says: str) -> None:
         """Ask about the messages in some states until they are settled, or until somebody has seen enough."""
         total = sum(self._campaign.counts.get(state, 0) for state in states)
 
@@ -129,7 +130,7 @@ class Outcome:
 
     def _meanwhile(self, result: Result) -> None:
         self._found(result)
-        self._shown.value = shown.result(self._campaign.name, result)
+        self._shown.value = render.result(self._campaign.name, result)
 
     def _save(self, ending: str) -> None:
         def job(_: Task) -> str:

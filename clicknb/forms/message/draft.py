@@ -20,7 +20,7 @@ from clicknb.campaign.options import MOST_PARTS
 from clicknb.campaign.plan import FARTHEST, Plan
 from clicknb.checks import refuse
 from clicknb.errors import AlreadySent, CampaignStopped, InvalidInput
-from clicknb.forms import code
+from clicknb.forms.kit import snippet
 from clicknb.kinds import DUPLICATE
 from clicknb.messages.parts import Parts, measure, split
 from clicknb.recipients.digits import is_rounded
@@ -257,21 +257,21 @@ class Draft:
             options = {"sender": sender} if sender else {}
             again = {"again": True} if self.again else {}
             number = to[0] if to else "447700900123"
-            call = code.call("sms.send", [number, self.text], {**options, **again})
-            return code.program(account, [], [call])
+            call = snippet.call("sms.send", [number, self.text], {**options, **again})
+            return snippet.program(account, [], [call])
         name = "message" if account is None else (plan.name if plan is not None else self._name(account))
-        table = f'pd.DataFrame({{"to": {code.literal(self._cells)}}})'
+        table = f'pd.DataFrame({{"to": {snippet.literal(self._cells)}}})'
         settings = {"to": "to", "text": self._template, "name": name, **self._options}
         imports = ["import pandas as pd"]
-        lines = [f"people = {table}", f"plan = {code.call('sms.plan', [code.Raw('people')], settings)}"]
+        lines = [f"people = {table}", f"plan = {snippet.call('sms.plan', [snippet.Raw('people')], settings)}"]
         given: dict[str, object] = {}
         if account is not None and account.live and plan is not None:
             given["confirm"] = plan.token
         if self.at is not None:
             when = self.at.astimezone(UTC)
-            given["at"] = code.Raw(f"datetime.fromisoformat({when.isoformat()!r})")
+            given["at"] = snippet.Raw(f"datetime.fromisoformat({when.isoformat()!r})")
             imports.insert(0, "from datetime import datetime")
-        return code.program(account, imports, [*lines, f"campaign = {code.call('plan.send', [], given)}"])
+        return snippet.program(account, imports, [*lines, f"campaign = {snippet.call('plan.send', [], given)}"])
 
 
 def another(draft: Draft) -> Draft:

@@ -9,8 +9,8 @@ import pandas as pd
 from clicknb import display
 from clicknb.campaign import plan_repr
 from clicknb.campaign.plan import Plan
-from clicknb.forms.people import People
-from clicknb.forms.recipe import Recipe
+from clicknb.forms.campaign.draft import Recipe
+from clicknb.forms.campaign.people import People
 from clicknb.kinds import REPAIRS
 from clicknb.recipients.report import doctor_report
 

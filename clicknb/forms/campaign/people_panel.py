@@ -8,10 +8,10 @@ from typing import Any
 import pandas as pd
 
 from clicknb.errors import InvalidInput
-from clicknb.forms import pieces
-from clicknb.forms.base import Form
-from clicknb.forms.people import People, of_the_notebook
-from clicknb.forms.work import Task
+from clicknb.forms.campaign.people import People, of_the_notebook
+from clicknb.forms.kit import controls
+from clicknb.forms.kit.form import Form
+from clicknb.forms.kit.tasks import Task
 
 NONE = "Choose a table"
 
@@ -38,11 +38,11 @@ class Chooser:
         self._frames: dict[str, pd.DataFrame] = {}
         self._refused = ""
         self.people: People | None = None
-        self.table = pieces.choice("Table of people", [NONE], width="300px")
-        self.again = pieces.button("Look for tables again")
-        self.upload = pieces.upload("Upload CSV or Excel", ".csv,.tsv,.txt,.xlsx")
-        self._facts = pieces.html()
-        self.view = pieces.column(pieces.row(self.table, self.again, self.upload), self._facts)
+        self.table = controls.choice("Table of people", [NONE], width="300px")
+        self.again = controls.button("Look for tables again")
+        self.upload = controls.upload("Upload CSV or Excel", ".csv,.tsv,.txt,.xlsx")
+        self._facts = controls.html()
+        self.view = controls.column(controls.row(self.table, self.again, self.upload), self._facts)
         form.on_change(self.table, self._choose)
         form.on_change(self.upload, self._take)
         form.on_click(self.again, self._look)
@@ -61,7 +61,7 @@ class Chooser:
         if names != list(self.table.options):
             self.table.options = names
             self.table.value = chosen if chosen in names else NONE
-        pieces.show(self.again, bool(self._frames))
+        controls.show(self.again, bool(self._frames))
 
     def _add(self, people: People) -> None:
         """Put a table on the list, and choose it."""
@@ -100,15 +100,15 @@ class Chooser:
 
     def show(self) -> None:
         """Show the first rows of what was chosen."""
-        refused = pieces.notice("error", self._refused) if self._refused else ""
+        refused = controls.notice("error", self._refused) if self._refused else ""
         if self.people is None:
-            self._facts.value = refused + pieces.line(
+            self._facts.value = refused + controls.line(
                 "No table yet: its first line names the columns, each other line a person."
             )
             return
         rows, columns = self.people.frame.shape
         said = f"{rows:,} rows, {columns:,} columns. The first of them, with numbers hidden:"
-        self._facts.value = refused + pieces.line(said) + pieces.table(self.people.frame.head(_FIRST))
+        self._facts.value = refused + controls.line(said) + controls.table(self.people.frame.head(_FIRST))
 
 
 def _name_of(frame: pd.DataFrame, known: dict[str, pd.DataFrame]) -> str:

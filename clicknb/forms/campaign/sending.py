@@ -12,7 +12,7 @@ from clicknb import display
 from clicknb.campaign.campaign import Campaign
 from clicknb.campaign.plan import Plan
 from clicknb.errors import CampaignStopped
-from clicknb.forms.work import Task
+from clicknb.forms.kit.tasks import Task
 
 LOOK = 0.3
 """Seconds between two looks at a campaign that is being sent."""

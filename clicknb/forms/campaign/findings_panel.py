@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from clicknb import display
-from clicknb.forms import pieces
-from clicknb.forms.base import Form
-from clicknb.forms.checked import CHANGED, Checked
+from clicknb.forms.campaign.review import CHANGED, Checked
+from clicknb.forms.kit import controls
+from clicknb.forms.kit.form import Form
 
 ROWS = 10
 
@@ -29,15 +29,15 @@ class Findings:
         self._changed = changed
         self._checked: Checked | None = None
         self.ticks: dict[str, Any] = {}
-        self._title, self._out = pieces.html(), pieces.html()
-        self._kinds = pieces.column()
-        self.which = pieces.choice("Rows to show", [("", CHANGED)], width="320px")
-        self.words = pieces.text("With these words or digits in them")
-        self._rows = pieces.html()
+        self._title, self._out = controls.html(), controls.html()
+        self._kinds = controls.column()
+        self.which = controls.choice("Rows to show", [("", CHANGED)], width="320px")
+        self.words = controls.text("With these words or digits in them")
+        self._rows = controls.html()
         form.on_change(self.which, _nothing)
         form.on_change(self.words, _nothing)
-        self.view = pieces.column(
-            self._title, self._kinds, self._out, pieces.row(self.which, self.words, align="flex-start"), self._rows
+        self.view = controls.column(
+            self._title, self._kinds, self._out, controls.row(self.which, self.words, align="flex-start"), self._rows
         )
 
     def refused(self, before: tuple[str, ...]) -> tuple[str, ...]:
@@ -47,31 +47,31 @@ class Findings:
 
     def show(self, checked: Checked | None) -> None:
         """Show what a check found."""
-        pieces.show(self.view, checked is not None)
+        controls.show(self.view, checked is not None)
         if checked is None:
             return
         if checked is not self._checked:
             self._checked = checked
-            self._title.value = pieces.line(checked.title)
+            self._title.value = controls.line(checked.title)
             self._show_kinds(checked)
             self._out.value = _left_out(checked)
             self.which.options = checked.choices()
         table, count = checked.table(self.which.value, self.words.value, ROWS)
         more = f" The first {ROWS}:" if count > ROWS else ""
         said = f"{count:,} {'row' if count == 1 else 'rows'}.{more}"
-        self._rows.value = pieces.line(said) + (pieces.table(table, max_rows=ROWS) if count else "")
+        self._rows.value = controls.line(said) + (controls.table(table, max_rows=ROWS) if count else "")
 
     def _show_kinds(self, checked: Checked) -> None:
         repairs = checked.repairs()
         self.ticks, children = {}, []
         for kind, found in repairs.items():
             count = f"{found['rows']:,} {'row' if found['rows'] == 1 else 'rows'}"
-            tick = pieces.tick(f"Accept repair: {kind}, {count}")
+            tick = controls.tick(f"Accept repair: {kind}, {count}")
             tick.value = kind not in checked.recipe.refuse
             self._form.on_change(tick, self._changed)
             self.ticks[kind] = tick
-            said = pieces.html()
-            said.value = pieces.line(_said(found))
+            said = controls.html()
+            said.value = controls.line(_said(found))
             said.layout.padding = "0 0 4px 24px"
             children += [tick, said]
         self._kinds.children = tuple(children)
@@ -95,7 +95,7 @@ def _left_out(checked: Checked) -> str:
         f"{one['written'] or '(nothing)'}. {display.shorten(one['advice'], 200)}"
         for one in lost.to_dict("records")
     ]
-    return pieces.line("\n".join(lines)) if lines else ""
+    return controls.line("\n".join(lines)) if lines else ""
 
 
 def _nothing() -> None:

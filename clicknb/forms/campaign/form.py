@@ -9,20 +9,21 @@ from typing import Any, get_args
 import pandas as pd
 
 from clicknb.account import Account
-from clicknb.campaign.campaign import Campaign as Sent
+from clicknb.campaign.campaign import Campaign
 from clicknb.campaign.options import MOST_PARTS, Mode
 from clicknb.campaign.plan import Plan
 from clicknb.errors import CampaignStopped, InvalidInput
-from clicknb.forms import pieces, progress, shown
-from clicknb.forms.base import Form
-from clicknb.forms.checked import Checked
-from clicknb.forms.chooser import Chooser, labels
-from clicknb.forms.findings import Findings
-from clicknb.forms.outcome import Outcome
-from clicknb.forms.people import People
-from clicknb.forms.recipe import Recipe
-from clicknb.forms.texts import Texts
-from clicknb.forms.work import Task
+from clicknb.forms.campaign import render, sending
+from clicknb.forms.campaign.draft import Recipe
+from clicknb.forms.campaign.findings_panel import Findings
+from clicknb.forms.campaign.people import People
+from clicknb.forms.campaign.people_panel import Chooser, labels
+from clicknb.forms.campaign.result_panel import Outcome
+from clicknb.forms.campaign.review import Checked
+from clicknb.forms.campaign.text_panel import Texts
+from clicknb.forms.kit import controls
+from clicknb.forms.kit.form import Form
+from clicknb.forms.kit.tasks import Task
 from clicknb.hours.decide import PRESETS, Hours
 from clicknb.opening import opened_by
 
@@ -36,7 +37,7 @@ _OUTSIDE = [
 _MODES = {"each": "one request for each message", "list": "up to 300 alike in one request: faster, less certain"}
 
 
-class Campaign(Form):
+class CampaignForm(Form):
     """Send a text to everybody in a table.
 
     ``Check`` reads the numbers, writes the texts and asks for prices; ``Send`` sends exactly what was checked, once.
@@ -70,7 +71,7 @@ class Campaign(Form):
         self.account: Account = opened_by(account._service) if isinstance(account, Plan) else account
         self.recipe = Recipe() if plan is None else Recipe.of(plan)
         self.checked: Checked | None = None
-        self.campaign: Sent | None = None
+        self.campaign: Campaign | None = None
         self._filling, self._leaving = True, False
         self._token = ""
         super().__init__(self.account, background=background)
@@ -90,21 +91,21 @@ class Campaign(Form):
     # its controls
 
     def _make_controls(self) -> None:
-        self.to = pieces.choice("Column with the numbers", labels([], "Choose a column"))
-        self.country = pieces.text("Country of national numbers", placeholder="such as GB", width="190px")
-        self.name = pieces.text("Name of the campaign", placeholder="such as spring-sale", width="300px")
-        self.sender = pieces.text("Sender ID (may be empty)", placeholder="digits, or at most 11 letters")
-        self.max_parts = pieces.choice("Parts of a text, at most", list(range(1, MOST_PARTS + 1)), width="190px")
-        self.budget = pieces.text("Budget in credits (may be empty)", placeholder="such as 50")
-        self.substitute = pieces.tick("Use plain characters where that is cheaper")
-        self.hours = pieces.choice("Write to people only", _hours(self.recipe.hours), width="320px")
-        self.outside = pieces.choice("Outside of these hours", _OUTSIDE, width="260px")
-        self.zone = pieces.choice("Column with time zones", labels([], "none: by the number"))
-        self.mode = pieces.choice("Requests", [(_MODES[mode], mode) for mode in get_args(Mode)], width="320px")
-        self.others = pieces.button("Show other rows")
-        self.check = pieces.button("Check")
-        self.confirm = pieces.text("Type the token to send", width="190px")
-        self.send = pieces.button("Send", main=True)
+        self.to = controls.choice("Column with the numbers", labels([], "Choose a column"))
+        self.country = controls.text("Country of national numbers", placeholder="such as GB", width="190px")
+        self.name = controls.text("Name of the campaign", placeholder="such as spring-sale", width="300px")
+        self.sender = controls.text("Sender ID (may be empty)", placeholder="digits, or at most 11 letters")
+        self.max_parts = controls.choice("Parts of a text, at most", list(range(1, MOST_PARTS + 1)), width="190px")
+        self.budget = controls.text("Budget in credits (may be empty)", placeholder="such as 50")
+        self.substitute = controls.tick("Use plain characters where that is cheaper")
+        self.hours = controls.choice("Write to people only", _hours(self.recipe.hours), width="320px")
+        self.outside = controls.choice("Outside of these hours", _OUTSIDE, width="260px")
+        self.zone = controls.choice("Column with time zones", labels([], "none: by the number"))
+        self.mode = controls.choice("Requests", [(_MODES[mode], mode) for mode in get_args(Mode)], width="320px")
+        self.others = controls.button("Show other rows")
+        self.check = controls.button("Check")
+        self.confirm = controls.text("Type the token to send", width="190px")
+        self.send = controls.button("Send", main=True)
         self.max_parts.value = self.recipe.max_parts
         self._settings = [self.to, self.country, self.name, self.sender, self.max_parts, self.budget]
         self._settings += [self.substitute, self.hours, self.outside, self.zone, self.mode]
@@ -114,32 +115,32 @@ class Campaign(Form):
         self.on_click(self.others, self._turn_over)
         self.on_click(self.check, self._check)
         self.on_click(self.send, self._send)
-        places = [pieces.html() for _ in range(5)]
+        places = [controls.html() for _ in range(5)]
         self._count, self._preview, self._planned, self._missing, self._news = places
         self._skip = 0
 
     def _arrange(self) -> None:
-        self._hours_row = pieces.row(self.outside, self.zone, align="flex-start")
-        self._mapping = pieces.row(self.to, self.country, align="flex-start")
-        self._writing = pieces.column(
-            pieces.heading("1. People"),
+        self._hours_row = controls.row(self.outside, self.zone, align="flex-start")
+        self._mapping = controls.row(self.to, self.country, align="flex-start")
+        self._writing = controls.column(
+            controls.heading("1. People"),
             self.chooser.view,
             self._mapping,
-            pieces.heading("2. Text"),
+            controls.heading("2. Text"),
             self.texts.view,
             self._count,
             self._preview,
-            pieces.row(self.others),
-            pieces.heading("3. How it is sent"),
-            pieces.row(self.name, self.sender, self.max_parts, self.budget, align="flex-start"),
+            controls.row(self.others),
+            controls.heading("3. How it is sent"),
+            controls.row(self.name, self.sender, self.max_parts, self.budget, align="flex-start"),
             self.substitute,
-            pieces.row(self.hours, self.mode, align="flex-start"),
+            controls.row(self.hours, self.mode, align="flex-start"),
             self._hours_row,
-            pieces.heading("4. Check, then send"),
-            pieces.row(self.check),
+            controls.heading("4. Check, then send"),
+            controls.row(self.check),
             self.findings.view,
             self._planned,
-            pieces.row(self.confirm, self.send),
+            controls.row(self.confirm, self.send),
             self._missing,
         )
         self.lay_out(self._writing, self.outcome.view)
@@ -231,14 +232,14 @@ class Campaign(Form):
         if plan is None:
             return
 
-        def job(task: Task) -> progress.Result:
+        def job(task: Task) -> sending.Result:
             try:
-                self.campaign = progress.start(plan, token, background=self._background)
+                self.campaign = sending.start(plan, token, background=self._background)
             finally:
                 self._leaving = False
             if task.cancelled:
                 self.campaign.pause()
-            return progress.watch(self.campaign, task)
+            return sending.watch(self.campaign, task)
 
         self._token, self._leaving = token, True
         self.outcome.result = None
@@ -249,7 +250,7 @@ class Campaign(Form):
         if self.campaign is not None:
             self.campaign.pause()
 
-    def _came_out(self, result: progress.Result) -> None:
+    def _came_out(self, result: sending.Result) -> None:
         self.outcome.result = result
         if self.campaign is not None and result.stopped and not result.paused:
             self.last_error = CampaignStopped(result.stopped, campaign=self.campaign)
@@ -270,7 +271,7 @@ class Campaign(Form):
         if self._filling:
             return
         begun = self.campaign is not None or self._leaving
-        pieces.show(self._writing, not begun)
+        controls.show(self._writing, not begun)
         self.outcome.show(begun)
         problems = self.recipe.problems(self.people)
         if not begun:
@@ -281,18 +282,18 @@ class Campaign(Form):
         people = self.people
         self.chooser.show()
         self.texts.show(people)
-        pieces.show(self._mapping, people is not None)
-        pieces.show(self._hours_row, self.recipe.hours is not None)
+        controls.show(self._mapping, people is not None)
+        controls.show(self._hours_row, self.recipe.hours is not None)
         self._show_preview()
         plan, checked = self.plan, self.checked if self.checked and self.checked.people is people else None
         self.findings.show(checked)
-        self._planned.value = "" if checked is None or plan is None else shown.planned(checked)
-        pieces.show(self.confirm, self.account.live and plan is not None)
+        self._planned.value = "" if checked is None or plan is None else render.planned(checked)
+        controls.show(self.confirm, self.account.live and plan is not None)
         missing = self._why_not(problems)
         self.check.description = "Check again" if checked is not None else "Check"
         self.enable(self.check, not problems)
         self.enable(self.send, not missing)
-        self._missing.value = pieces.line(missing)
+        self._missing.value = controls.line(missing)
 
     def _why_not(self, problems: list[str]) -> str:
         """Say why it cannot be sent yet."""
@@ -310,26 +311,26 @@ class Campaign(Form):
     def _show_preview(self) -> None:
         """Show some texts as phones show them: of the plan where there is one, else of some rows."""
         rows, said = self._rows()
-        self._count.value = pieces.line(said)
+        self._count.value = controls.line(said)
         if rows is not None and self._skip >= rows["text"].nunique():
             self._skip = 0
-        chosen = None if rows is None else shown.previews(rows, PREVIEWS, self._skip, self.recipe.sender.strip())
+        chosen = None if rows is None else render.previews(rows, PREVIEWS, self._skip, self.recipe.sender.strip())
         self._preview.value = chosen or ""
         more = rows is not None and rows.loc[rows["problem"].isna(), "text"].nunique() > PREVIEWS
         self.enable(self.others, more)
-        pieces.show(self.others, more)
+        controls.show(self.others, more)
 
     def _rows(self) -> tuple[pd.DataFrame | None, str]:
         people, recipe = self.people, self.recipe
         if self.plan is not None and self.checked is not None:
-            return self.checked.rows, shown.counted(self.checked.rows, len(self.checked.rows))
+            return self.checked.rows, render.counted(self.checked.rows, len(self.checked.rows))
         if people is None or recipe.to not in people.columns or not any(text.strip() for _, text in recipe.texts):
             return None, "Nothing written yet." if people is not None else ""
         try:
             rows = recipe.sample(people)
         except InvalidInput as error:
             return None, str(error)
-        return rows, shown.counted(rows, len(people.frame) * len(recipe.texts))
+        return rows, render.counted(rows, len(people.frame) * len(recipe.texts))
 
     def _code(self, problems: list[str]) -> str:
         if problems or self.people is None:

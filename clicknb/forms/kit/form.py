@@ -12,7 +12,7 @@ import ipywidgets as w
 
 from clicknb.account import Account
 from clicknb.errors import ClicknbError
-from clicknb.forms import pieces, work
+from clicknb.forms.kit import controls, tasks
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ class Form:
         The widget that is shown.
     last_error : Exception or None
         What went wrong in the last action.
-    code : clicknb.forms.pieces.Code
+    code : clicknb.forms.kit.controls.Code
         The code that does the same.
     """
 
@@ -43,21 +43,21 @@ class Form:
     def __init__(self, account: Account | None, *, background: bool = True) -> None:
         self.account = account
         self.last_error: Exception | None = None
-        self.view = pieces.column()
-        self.code = pieces.Code(self._quietly, *self.above_code())
+        self.view = controls.column()
+        self.code = controls.Code(self._quietly, *self.above_code())
         self._background = background
-        self._banner = pieces.html()
-        self._notice = pieces.html()
+        self._banner = controls.html()
+        self._notice = controls.html()
         self._buttons: list[Any] = []
-        self._task: work.Task | None = None
+        self._task: tasks.Task | None = None
         self._thread: Thread | None = None
         self._stop: Callable[[], None] | None = None
         self._bar = w.IntProgress(layout=w.Layout(width="100%", max_width="320px"))
-        self._doing = pieces.html()
-        self._cancel = pieces.button("Cancel")
+        self._doing = controls.html()
+        self._cancel = controls.button("Cancel")
         self._cancel.on_click(self._guarded_call(self.cancel))
-        self._busy = pieces.row(self._doing, self._bar, self._cancel)
-        pieces.show(self._busy, False)
+        self._busy = controls.row(self._doing, self._bar, self._cancel)
+        controls.show(self._busy, False)
 
     def __repr__(self) -> str:
         return f"<{self.title} form>"
@@ -84,8 +84,8 @@ class Form:
     def show_account(self) -> None:
         """Say which account this is; a live one has a red frame around the whole form."""
         live = self.account is not None and self.account.live
-        self._banner.value = pieces.banner(self.account)
-        self.view.layout.border = pieces.LIVE_FRAME if live else "none"
+        self._banner.value = controls.banner(self.account)
+        self.view.layout.border = controls.LIVE_FRAME if live else "none"
         self.view.layout.padding = "8px" if live else "0"
 
     def on_click(self, button: Any, action: Callable[[], None]) -> None:
@@ -101,9 +101,9 @@ class Form:
         """Let a button be clicked, or not; the form says why not, and while it is at work there is none."""
         button.disabled = self.busy or not wanted
 
-    def say(self, kind: pieces.Kind, words: str) -> None:
+    def say(self, kind: controls.Kind, words: str) -> None:
         """Say something below the controls, until the next action."""
-        self.show_notice(pieces.notice(kind, words))
+        self.show_notice(controls.notice(kind, words))
 
     def show_notice(self, piece: str) -> None:
         """Show a piece of HTML below the controls, until the next action."""
@@ -116,7 +116,7 @@ class Form:
 
     def run(
         self,
-        job: Callable[[work.Task], _Result],
+        job: Callable[[tasks.Task], _Result],
         done: Callable[[_Result], None],
         *,
         says: str,
@@ -141,7 +141,7 @@ class Form:
         if self._task is not None:
             message = "This form is still at work. Nothing new was begun. Wait until it is done, or cancel it."
             raise ClicknbError(message)
-        task = work.Task(self._show_progress)
+        task = tasks.Task(self._show_progress)
         self._task, self._stop = task, stop
         self._show_busy(says)
         self._cancel.description = cancel
@@ -157,7 +157,7 @@ class Form:
             with self._guarded():
                 self.refresh()
 
-        self._thread = work.start(whole, background=self._background)
+        self._thread = tasks.start(whole, background=self._background)
 
     # for everybody
 
@@ -238,16 +238,16 @@ class Form:
     def _show_busy(self, says: str) -> None:
         for button in self._buttons:
             button.disabled = bool(says)
-        self._doing.value = pieces.line(says)
+        self._doing.value = controls.line(says)
         self._cancel.description, self._cancel.disabled = "Cancel", False
-        pieces.show(self._cancel, self._stop is not None)
-        pieces.show(self._bar, False)
-        pieces.show(self._busy, bool(says))
+        controls.show(self._cancel, self._stop is not None)
+        controls.show(self._bar, False)
+        controls.show(self._busy, bool(says))
 
     def _show_progress(self, done: int, total: int, text: str) -> None:
         self._bar.max, self._bar.value = max(total, 1), done
-        pieces.show(self._bar, True)
-        self._doing.value = pieces.line(text or f"{done:,} of {total:,}")
+        controls.show(self._bar, True)
+        self._doing.value = controls.line(text or f"{done:,} of {total:,}")
 
 
 def explained(error: Exception) -> str:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from clicknb.cells import as_text
 from clicknb.errors import InvalidInput
-from clicknb.forms import code
+from clicknb.forms.kit import snippet
 from clicknb.messages.template import Template
 from clicknb.recipients.reader import read_recipients
 
@@ -108,7 +108,7 @@ class People:
     def code(self) -> list[str]:
         """Write how it comes into a program."""
         if self.file:
-            return [f"people = {code.call('cn.read_recipients', [self.name], {})}"]
+            return [f"people = {snippet.call('cn.read_recipients', [self.name], {})}"]
         return [f"# {self.variable} is the DataFrame of your notebook."]
 
 

@@ -11,11 +11,11 @@ from clicknb.account import Account
 from clicknb.campaign import plan_repr
 from clicknb.campaign.plan import Plan
 from clicknb.errors import InvalidInput
-from clicknb.forms import draft as drafts
-from clicknb.forms import pieces
-from clicknb.forms.base import Form
-from clicknb.forms.draft import Draft, Outcome
-from clicknb.forms.work import Task
+from clicknb.forms.kit import controls
+from clicknb.forms.kit.form import Form
+from clicknb.forms.kit.tasks import Task
+from clicknb.forms.message import draft as drafts
+from clicknb.forms.message.draft import Draft, Outcome
 
 PYTHON = "Python with clicknb"
 
@@ -23,7 +23,7 @@ _SHOWN = ["to", "state", "parts", "error", "apimsgid"]
 _FEW = 5
 
 
-class Message(Form):
+class MessageForm(Form):
     """Send a text to one or a few numbers.
 
     Numbers, text and sender are checked while they are written. ``Check`` asks for the price and the balance and shows
@@ -66,46 +66,46 @@ class Message(Form):
         self.on_click(self.check, self._check)
         self.on_click(self.send, self._send)
         self.on_click(self.another, self._begin_another)
-        self._writing = pieces.column(
-            pieces.row(self.numbers, self.country, align="flex-start"),
+        self._writing = controls.column(
+            controls.row(self.numbers, self.country, align="flex-start"),
             self._numbers_read,
             self.text,
             self._count,
             self._preview,
-            pieces.row(self.sender, self.at, align="flex-start"),
+            controls.row(self.sender, self.at, align="flex-start"),
             self.again,
-            pieces.row(self.check),
+            controls.row(self.check),
             self._planned,
-            pieces.row(self.confirm, self.send),
+            controls.row(self.confirm, self.send),
             self._why_not,
         )
-        self.lay_out(self._writing, self._result, pieces.row(self.another))
+        self.lay_out(self._writing, self._result, controls.row(self.another))
         self.refresh()
 
     def _make_controls(self) -> None:
-        self.numbers = pieces.area(
+        self.numbers = controls.area(
             "Numbers", placeholder="+44 7700 900123, one on each line or with commas between", rows=2
         )
         self.numbers.layout.flex = "1 1 260px"
-        self.country = pieces.text("Country of national numbers", placeholder="such as GB", width="190px")
-        self.text = pieces.area("Text", placeholder="What to say", rows=4)
-        self.sender = pieces.text("Sender ID (may be empty)", placeholder="digits, or at most 11 letters")
-        self.at = pieces.moment("Deliver at (empty: now)")
-        self.again = pieces.tick("Send even if the same message was sent before")
-        self.check = pieces.button("Check")
-        self.confirm = pieces.text("Type the token to send", width="190px")
-        self.send = pieces.button("Send", main=True)
-        self.another = pieces.button("Send another")
-        places = [pieces.html() for _ in range(6)]
+        self.country = controls.text("Country of national numbers", placeholder="such as GB", width="190px")
+        self.text = controls.area("Text", placeholder="What to say", rows=4)
+        self.sender = controls.text("Sender ID (may be empty)", placeholder="digits, or at most 11 letters")
+        self.at = controls.moment("Deliver at (empty: now)")
+        self.again = controls.tick("Send even if the same message was sent before")
+        self.check = controls.button("Check")
+        self.confirm = controls.text("Type the token to send", width="190px")
+        self.send = controls.button("Send", main=True)
+        self.another = controls.button("Send another")
+        places = [controls.html() for _ in range(6)]
         self._numbers_read, self._count, self._preview, self._planned, self._why_not, self._result = places
 
     def above_code(self) -> tuple[Any, ...]:
         """Offer the raw call in other languages, where the samples for it are installed."""
         self._render, languages = _samples()
-        self.language = pieces.choice(
+        self.language = controls.choice(
             "Language (a raw call is for the first number)", [PYTHON, *languages], width="320px"
         )
-        pieces.show(self.language, bool(languages))
+        controls.show(self.language, bool(languages))
         return (self.language,)
 
     @property
@@ -176,18 +176,18 @@ class Message(Form):
     def refresh(self) -> None:
         """Show the draft as it is now."""
         finished = self.outcome is not None and self.outcome.stopped is None
-        pieces.show(self._writing, not finished)
-        pieces.show(self.another, self.outcome is not None)
+        controls.show(self._writing, not finished)
+        controls.show(self.another, self.outcome is not None)
         self._result.value = "" if self.outcome is None else _outcome(self.outcome)
         problems = self.draft.problems()
         self._show_draft()
         self._planned.value = "" if self.plan is None else _planned(self.plan)
         live = self.account.live
-        pieces.show(self.confirm, live and self.plan is not None)
+        controls.show(self.confirm, live and self.plan is not None)
         missing = self._missing(problems)
         self.enable(self.check, not problems)
         self.enable(self.send, not missing)
-        self._why_not.value = pieces.line(missing)
+        self._why_not.value = controls.line(missing)
         self.code.text = self._code(problems)
 
     def _missing(self, problems: list[str]) -> str:
@@ -204,14 +204,14 @@ class Message(Form):
         try:
             self._numbers_read.value = _numbers(self.draft)
         except InvalidInput as error:
-            self._numbers_read.value = pieces.notice("error", str(error))
+            self._numbers_read.value = controls.notice("error", str(error))
         try:
             counted, parts = self.draft.counted(), self.draft.parts()
         except InvalidInput as error:
-            self._count.value, self._preview.value = pieces.notice("error", str(error)), ""
+            self._count.value, self._preview.value = controls.notice("error", str(error)), ""
             return
-        self._count.value = pieces.line(counted if self.draft.text else "Nothing written yet.")
-        self._preview.value = pieces.bubbles(parts, self.draft.sender)
+        self._count.value = controls.line(counted if self.draft.text else "Nothing written yet.")
+        self._preview.value = controls.bubbles(parts, self.draft.sender)
 
     def _code(self, problems: list[str]) -> str:
         if problems:
@@ -229,9 +229,9 @@ def _nothing() -> None:
 def _samples() -> tuple[Callable[..., str] | None, list[str]]:
     """Find the samples of raw calls, which are a part of their own."""
     try:
-        samples = import_module("clicknb.forms.samples")
+        samples = import_module("clicknb.forms.message.samples")
     except ModuleNotFoundError as error:
-        if error.name != "clicknb.forms.samples":
+        if error.name != "clicknb.forms.message.samples":
             raise
         return None, []
     return samples.render, [str(language) for language in samples.languages()]
@@ -241,7 +241,7 @@ def _numbers(draft: Draft) -> str:
     """Show how the numbers are read, with a line for each that was repaired or is left out."""
     read = draft.read()
     if not len(read):
-        return pieces.line("No number yet.")
+        return controls.line("No number yet.")
     good = read["to"].dropna()
     shown = ", ".join(display.mask_number(to) for to in good[:_FEW]) + (" …" if len(good) > _FEW else "")
     few = f"{len(good):,}" if len(good) == len(read) else f"{len(good):,} of {len(read):,}"
@@ -251,7 +251,7 @@ def _numbers(draft: Draft) -> str:
             said.append(f"Row {place} ({_written(number['read_as'])}) is left out: {number['problem']}.")
         elif isinstance(number["repair"], str):
             said.append(f"Row {place} is read as {display.mask_number(number['to'])}: {number['repair']}.")
-    return pieces.line("\n".join(said))
+    return controls.line("\n".join(said))
 
 
 def _written(cell: str) -> str:
@@ -269,7 +269,7 @@ def _outcome(outcome: Outcome) -> str:
     """Show what became of each number, in words."""
     counts = {str(state): count for state, count in outcome.sends["state"].value_counts().items() if count}
     said = ", ".join(f"{count:,} {state}" for state, count in counts.items())
-    meant = " ".join([*pieces.explained(counts), *(["Send goes on."] if "planned" in counts else [])])
+    meant = " ".join([*controls.explained(counts), *(["Send goes on."] if "planned" in counts else [])])
     table = outcome.sends[_SHOWN].astype({"state": "str"}).reset_index(drop=True)
-    head = pieces.notice("done" if set(counts) == {"accepted"} else "note", f"{said}. {meant}")
-    return head + pieces.table(table, max_rows=drafts.MOST_NUMBERS)
+    head = controls.notice("done" if set(counts) == {"accepted"} else "note", f"{said}. {meant}")
+    return head + controls.table(table, max_rows=drafts.MOST_NUMBERS)

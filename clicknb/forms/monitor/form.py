@@ -12,10 +12,11 @@ from clicknb.account import Account
 from clicknb.campaign.campaign import Campaign
 from clicknb.campaign.track import Look
 from clicknb.errors import TransportError, UnreadableReply
-from clicknb.forms import download, pieces, sight
-from clicknb.forms.base import Form
-from clicknb.forms.sight import Sight
-from clicknb.forms.work import Task
+from clicknb.forms.kit import controls, download
+from clicknb.forms.kit.form import Form
+from clicknb.forms.kit.tasks import Task
+from clicknb.forms.monitor import snapshot
+from clicknb.forms.monitor.snapshot import Sight
 
 _MOST_ROWS = 30
 _YES = "Yes"
@@ -29,7 +30,7 @@ class _Question(NamedTuple):
     action: Callable[[], None]
 
 
-class Monitor(Form):
+class MonitorForm(Form):
     """Watch the campaigns of a ledger.
 
     ``Watch`` asks the gateway for statuses and charges, less and less often, until every message is final. What is in
@@ -81,19 +82,19 @@ class Monitor(Form):
     # the controls
 
     def _make_controls(self) -> None:
-        self.campaign = pieces.choice("Campaign", [], width="auto")
+        self.campaign = controls.choice("Campaign", [], width="auto")
         self.campaign.layout.flex = "1 1 260px"
-        self.watch = pieces.button("Watch", main=True)
-        self.ask = pieces.button("Ask once")
-        self.reconcile = pieces.button("Reconcile")
-        self.resume = pieces.button("Resume …")
-        self.stop = pieces.button("Cancel messages …")
-        self.yes = pieces.button(_YES, main=True)
-        self.no = pieces.button("No, leave it")
-        self.by = pieces.choice("Group by", list(sight.BY.items()), width="190px")
-        self.csv = pieces.button("Save as CSV")
-        self.excel = pieces.button("Save as Excel")
-        places = [pieces.html() for _ in range(5)]
+        self.watch = controls.button("Watch", main=True)
+        self.ask = controls.button("Ask once")
+        self.reconcile = controls.button("Reconcile")
+        self.resume = controls.button("Resume …")
+        self.stop = controls.button("Cancel messages …")
+        self.yes = controls.button(_YES, main=True)
+        self.no = controls.button("No, leave it")
+        self.by = controls.choice("Group by", list(snapshot.BY.items()), width="190px")
+        self.csv = controls.button("Save as CSV")
+        self.excel = controls.button("Save as Excel")
+        places = [controls.html() for _ in range(5)]
         self._none, self._facts, self._question, self._balance, self._tables = places
         self.figure = w.Image(format="png", layout=w.Layout(width="100%", min_width="560px", height="auto"))
         self._frame = w.Box([self.figure], layout=w.Layout(width="100%", overflow="auto hidden", flex="0 0 auto"))
@@ -114,10 +115,10 @@ class Monitor(Form):
         self.on_click(self.excel, lambda: self._save("xlsx"))
 
     def _lay_out(self) -> None:
-        self._asked = pieces.column(self._question, pieces.row(self.yes, self.no))
-        self._actions = pieces.row(self.reconcile, self.resume, self.stop, self.csv, self.excel)
-        self._head = pieces.row(self.campaign, self.watch, self.ask)
-        self._shown = pieces.column(
+        self._asked = controls.column(self._question, controls.row(self.yes, self.no))
+        self._actions = controls.row(self.reconcile, self.resume, self.stop, self.csv, self.excel)
+        self._head = controls.row(self.campaign, self.watch, self.ask)
+        self._shown = controls.column(
             self._facts,
             self._balance,
             self._actions,
@@ -139,8 +140,8 @@ class Monitor(Form):
 
     def _list(self) -> None:
         """Show the campaigns of the ledger; one that has come since is chosen."""
-        rows = sight.newest(self.account)
-        options = [(sight.titled(row), row["name"]) for _, row in rows.iterrows()]
+        rows = snapshot.newest(self.account)
+        options = [(snapshot.titled(row), row["name"]) for _, row in rows.iterrows()]
         names = [name for _, name in options]
         old, chosen = {name for _, name in self.campaign.options}, self.campaign.value
         new = [name for name in names if name not in old]
@@ -158,7 +159,7 @@ class Monitor(Form):
         if self.campaign.value is None:
             self.sight = None
         else:
-            self.sight = sight.see(self.account, self.campaign.value, self.by.value, self.sight)
+            self.sight = snapshot.see(self.account, self.campaign.value, self.by.value, self.sight)
 
     def _change(self) -> None:
         if not self._listing:
@@ -185,7 +186,7 @@ class Monitor(Form):
 
         def job(task: Task) -> bool:
             try:
-                campaign.track(sight.LONGEST_WATCH, progress=False, stop=task.stop, seen=self._seen)
+                campaign.track(snapshot.LONGEST_WATCH, progress=False, stop=task.stop, seen=self._seen)
             finally:
                 self._watching, self._trouble = False, ""
             return task.cancelled
@@ -317,14 +318,14 @@ class Monitor(Form):
         """Show the campaign as it was seen last."""
         seen = self.sight
         for part in (self._head, self._shown):
-            pieces.show(part, seen is not None)
-        self._none.value = "" if seen is not None else pieces.line(_NONE)
-        self.code.text = sight.written(self.account, seen)
+            controls.show(part, seen is not None)
+        self._none.value = "" if seen is not None else controls.line(_NONE)
+        self.code.text = snapshot.written(self.account, seen)
         self._allow(seen)
         if seen is None:
             return
         left = "not asked yet" if self.balance is None else display.credits(self.balance)
-        self._balance.value = pieces.line(f"Balance of the account: {left}.")
+        self._balance.value = controls.line(f"Balance of the account: {left}.")
         self._show_question(seen)
         if seen is not self._drawn:  # most looks of a watch find nothing new
             self._draw(seen)
@@ -333,7 +334,7 @@ class Monitor(Form):
             self._show_progress(final, seen.accepted, self._trouble or said)
 
     def _draw(self, seen: Sight) -> None:
-        self._facts.value = display.panel(f"Campaign {seen.name}", seen.facts()) + pieces.line(seen.note())
+        self._facts.value = display.panel(f"Campaign {seen.name}", seen.facts()) + controls.line(seen.note())
         self.figure.value = seen.picture
         self._tables.value = _tables(seen)
         self._drawn = seen
@@ -345,9 +346,9 @@ class Monitor(Form):
         for button in (self.watch, self.ask, self.csv, self.excel, self.yes, self.no):
             button.disabled = not free
         for button, count in ((self.reconcile, "doubtful"), (self.resume, "waiting")):
-            pieces.show(button, seen is not None and getattr(seen, count) > 0)
+            controls.show(button, seen is not None and getattr(seen, count) > 0)
             button.disabled = not free
-        pieces.show(self.stop, seen is not None and bool(seen.cancelling()))
+        controls.show(self.stop, seen is not None and bool(seen.cancelling()))
         self.stop.disabled = not free
 
     def _show_question(self, seen: Sight) -> None:
@@ -356,8 +357,8 @@ class Monitor(Form):
             self.yes.description = self._sure.yes
         else:
             self._sure = None
-        pieces.show(self._asked, bool(says))
-        self._question.value = pieces.notice("note", says) if says else ""
+        controls.show(self._asked, bool(says))
+        self._question.value = controls.notice("note", says) if says else ""
 
 
 def _nothing() -> None:
@@ -369,10 +370,10 @@ _NONE = "There is no campaign in this ledger yet. What you send appears here, al
 
 def _tables(seen: Sight) -> str:
     """Show the groups, the reasons and the costs."""
-    label = next(label for label, column in sight.BY.items() if column == seen.by)
+    label = next(label for label, column in snapshot.BY.items() if column == seen.by)
     found = [(f"By {label.lower()}", seen.grouped())]
     if len(seen.reasons):
         found.append(("Why messages have not arrived", seen.why()))
     if len(seen.costs):
         found.append(("Credits beside the plan", seen.costs.astype({"cause": "str"})))
-    return "".join(pieces.line(head, strong=True) + pieces.table(frame, _MOST_ROWS) for head, frame in found)
+    return "".join(controls.line(head, strong=True) + controls.table(frame, _MOST_ROWS) for head, frame in found)

@@ -12,8 +12,8 @@ from clicknb.account import Account
 from clicknb.analysis import figures
 from clicknb.analysis import summary as summaries
 from clicknb.analysis.summary import OUTCOME_WORDS
-from clicknb.forms import code
-from clicknb.forms.download import file_name
+from clicknb.forms.kit import snippet
+from clicknb.forms.kit.download import file_name
 from clicknb.frames import WORDS
 
 BY = {
@@ -205,15 +205,15 @@ def _drawn(outcomes: pd.DataFrame, by: str, name: str) -> bytes:
 def written(account: Account, sight: Sight | None) -> str:
     """Write the Python that asks, shows and saves the same."""
     if sight is None:
-        return code.program(account, [], ["sms.campaigns()"])
+        return snippet.program(account, [], ["sms.campaigns()"])
     by = {"by": sight.by}
     in_memory = account.ledger_path is None
     lines = (
         ["# That is a new sandbox. This one is in memory: leave the line out in its own kernel."] if in_memory else []
     )
     lines += [
-        f"campaign = {code.call('sms.campaign', [sight.name], {})}",
-        f"{code.call('campaign.track', [LONGEST_WATCH], {})}  # Watch; campaign.refresh() asks once",
+        f"campaign = {snippet.call('sms.campaign', [sight.name], {})}",
+        f"{snippet.call('campaign.track', [LONGEST_WATCH], {})}  # Watch; campaign.refresh() asks once",
     ]
     if sight.doubtful:
         lines.append("# campaign.reconcile()  # asks about what is in doubt")
@@ -223,16 +223,18 @@ def written(account: Account, sight: Sight | None) -> str:
         lines.append("# campaign.cancel()  # for good")
     lines += [
         "",
-        code.call("campaign.summary", [], by),
+        snippet.call("campaign.summary", [], by),
         "campaign.reasons()",
         "campaign.residuals()",
-        code.call("campaign.plot", [], by),
+        snippet.call("campaign.plot", [], by),
         "sms.balance()",
         "",
-        f"# {code.call('cn.export.to_csv', [code.Raw('campaign.outcomes'), file_name(sight.name, 'csv')], {})}",
-        f"# {code.call('cn.export.to_excel', [code.Raw('campaign.outcomes'), file_name(sight.name, 'xlsx')], {})}",
+        *(
+            f"# {snippet.call(f'cn.export.{call}', [snippet.Raw('campaign.outcomes'), file_name(sight.name, end)], {})}"
+            for call, end in (("to_csv", "csv"), ("to_excel", "xlsx"))
+        ),
     ]
-    return code.program(account, [], lines)
+    return snippet.program(account, [], lines)
 
 
 def _many(count: int, one: str = "", more: str = "") -> str:

@@ -14,8 +14,8 @@ from clicknb.account import Account
 from clicknb.campaign.options import Mode, Options
 from clicknb.campaign.plan import Plan
 from clicknb.errors import InvalidInput
-from clicknb.forms import code
-from clicknb.forms.people import People
+from clicknb.forms.campaign.people import People
+from clicknb.forms.kit import snippet
 from clicknb.hours.decide import Hours
 from clicknb.messages.parts import parts
 from clicknb.messages.substitution import substitute
@@ -176,9 +176,9 @@ class Recipe:
         """Write the Python that plans and sends the same, without secrets; a live account needs the plan's token."""
         options = {name: _plain(value) for name, value in self.options().items()}
         options |= {"hours": _hours(self.hours)} if isinstance(self.hours, Hours) else {}
-        lines = [*people.code(), f"plan = {code.call('sms.plan', [code.Raw(people.variable)], options)}"]
+        lines = [*people.code(), f"plan = {snippet.call('sms.plan', [snippet.Raw(people.variable)], options)}"]
         confirm = {"confirm": token} if account is not None and account.live and token else {}
-        return code.program(account, [], [*lines, f"campaign = {code.call('plan.send', [], confirm)}"])
+        return snippet.program(account, [], [*lines, f"campaign = {snippet.call('plan.send', [], confirm)}"])
 
 
 def worst(rows: pd.DataFrame, count: int, skip: int = 0) -> pd.DataFrame:
@@ -217,9 +217,9 @@ def _plain(value: Any) -> Any:
     """Write amounts as the numbers that somebody would type."""
     if isinstance(value, dict):
         return {key: _plain(one) for key, one in value.items()}
-    return code.Raw(f"{value.normalize():f}") if isinstance(value, Decimal) else value
+    return snippet.Raw(f"{value.normalize():f}") if isinstance(value, Decimal) else value
 
 
-def _hours(hours: Hours) -> code.Raw:
+def _hours(hours: Hours) -> snippet.Raw:
     holidays = {"holidays": hours.holidays} if hours.holidays else {}
-    return code.Raw(code.call("cn.Hours", [hours.name, dict(hours.week)], holidays))
+    return snippet.Raw(snippet.call("cn.Hours", [hours.name, dict(hours.week)], holidays))

@@ -23,7 +23,7 @@ from clicknb import display, testing
 from clicknb.clock import SteppedClock
 from clicknb.errors import ClicknbError, ConfirmationNeeded, InvalidInput
 from clicknb.forms.connect import ACCOUNT, Login
-from clicknb.forms.kit import controls
+from clicknb.forms.kit import controls, markup
 from clicknb.forms.kit.form import Form
 from clicknb.forms.message.draft import MOST_NUMBERS, Draft
 from clicknb.ledger.ledger import Ledger
@@ -217,7 +217,7 @@ def test_a_live_account_is_framed_and_named(live, sms):
     form = message(live)
     assert "LIVE account of ann" in shown(form.view)
     assert "cost money" in shown(form.view)
-    assert form.view.layout.border_top == controls.LIVE_FRAME
+    assert form.view.layout.border_top == markup.LIVE_FRAME
 
 
 def test_the_sandbox_is_calm(sms):
@@ -543,11 +543,11 @@ def test_a_saved_notebook_holds_no_secret(tmp_path, monkeypatch):
 def test_no_piece_that_forms_are_made_of_lets_markup_through(payload):
     plain = payload.replace("\x00", "\ufffd")
     made = {
-        "line": controls.line(payload),
+        "line": markup.line(payload),
         "heading": controls.heading(payload).value,
-        "notice": controls.notice("error", payload),
-        "bubbles": controls.bubbles([payload, payload], payload),
-        "table": controls.table(pd.DataFrame({payload: [payload]}, index=[payload])),
+        "notice": markup.notice("error", payload),
+        "bubbles": markup.bubbles([payload, payload], payload),
+        "table": markup.table(pd.DataFrame({payload: [payload]}, index=[payload])),
         "panel": display.panel(payload, [(payload, payload)], payload),
     }
     for name, html in made.items():

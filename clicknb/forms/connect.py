@@ -11,7 +11,7 @@ from typing import Any
 from clicknb import display
 from clicknb.account import Account
 from clicknb.errors import ConfigError
-from clicknb.forms.kit import controls, snippet
+from clicknb.forms.kit import controls, markup, snippet
 from clicknb.forms.kit.form import Form
 from clicknb.gateway.credentials import Credentials, Secret, find
 from clicknb.gateway.http.client import Clickatell
@@ -160,7 +160,7 @@ class Connect(Form):
     def refresh(self) -> None:
         """Show what was received, never the values."""
         controls.show(self._credentials, self.where.value == ACCOUNT)
-        self._received.value = controls.line(self._said())
+        self._received.value = markup.line(self._said())
         self.code.text = self._code()
 
     def _said(self) -> str:

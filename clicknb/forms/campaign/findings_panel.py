@@ -7,7 +7,7 @@ from typing import Any
 
 from clicknb import display
 from clicknb.forms.campaign.review import CHANGED, Checked
-from clicknb.forms.kit import controls
+from clicknb.forms.kit import controls, markup
 from clicknb.forms.kit.form import Form
 
 ROWS = 10
@@ -52,14 +52,14 @@ class Findings:
             return
         if checked is not self._checked:
             self._checked = checked
-            self._title.value = controls.line(checked.title)
+            self._title.value = markup.line(checked.title)
             self._show_kinds(checked)
             self._out.value = _left_out(checked)
             self.which.options = checked.choices()
         table, count = checked.table(self.which.value, self.words.value, ROWS)
         more = f" The first {ROWS}:" if count > ROWS else ""
         said = f"{count:,} {'row' if count == 1 else 'rows'}.{more}"
-        self._rows.value = controls.line(said) + (controls.table(table, max_rows=ROWS) if count else "")
+        self._rows.value = markup.line(said) + (markup.table(table, max_rows=ROWS) if count else "")
 
     def _show_kinds(self, checked: Checked) -> None:
         repairs = checked.repairs()
@@ -71,7 +71,7 @@ class Findings:
             self._form.on_change(tick, self._changed)
             self.ticks[kind] = tick
             said = controls.html()
-            said.value = controls.line(_said(found))
+            said.value = markup.line(_said(found))
             said.layout.padding = "0 0 4px 24px"
             children += [tick, said]
         self._kinds.children = tuple(children)
@@ -95,7 +95,7 @@ def _left_out(checked: Checked) -> str:
         f"{one['written'] or '(nothing)'}. {display.shorten(one['advice'], 200)}"
         for one in lost.to_dict("records")
     ]
-    return controls.line("\n".join(lines)) if lines else ""
+    return markup.line("\n".join(lines)) if lines else ""
 
 
 def _nothing() -> None:

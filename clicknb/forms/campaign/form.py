@@ -21,7 +21,7 @@ from clicknb.forms.campaign.people_panel import Chooser, labels
 from clicknb.forms.campaign.result_panel import Outcome
 from clicknb.forms.campaign.review import Checked
 from clicknb.forms.campaign.text_panel import Texts
-from clicknb.forms.kit import controls
+from clicknb.forms.kit import controls, markup
 from clicknb.forms.kit.form import Form
 from clicknb.forms.kit.tasks import Task
 from clicknb.hours.decide import PRESETS, Hours
@@ -293,7 +293,7 @@ class CampaignForm(Form):
         self.check.description = "Check again" if checked is not None else "Check"
         self.enable(self.check, not problems)
         self.enable(self.send, not missing)
-        self._missing.value = controls.line(missing)
+        self._missing.value = markup.line(missing)
 
     def _why_not(self, problems: list[str]) -> str:
         """Say why it cannot be sent yet."""
@@ -311,7 +311,7 @@ class CampaignForm(Form):
     def _show_preview(self) -> None:
         """Show some texts as phones show them: of the plan where there is one, else of some rows."""
         rows, said = self._rows()
-        self._count.value = controls.line(said)
+        self._count.value = markup.line(said)
         if rows is not None and self._skip >= rows["text"].nunique():
             self._skip = 0
         chosen = None if rows is None else render.previews(rows, PREVIEWS, self._skip, self.recipe.sender.strip())

@@ -9,7 +9,7 @@ import pandas as pd
 
 from clicknb.errors import InvalidInput
 from clicknb.forms.campaign.people import People, of_the_notebook
-from clicknb.forms.kit import controls
+from clicknb.forms.kit import controls, markup
 from clicknb.forms.kit.form import Form
 from clicknb.forms.kit.tasks import Task
 
@@ -100,15 +100,15 @@ class Chooser:
 
     def show(self) -> None:
         """Show the first rows of what was chosen."""
-        refused = controls.notice("error", self._refused) if self._refused else ""
+        refused = markup.notice("error", self._refused) if self._refused else ""
         if self.people is None:
-            self._facts.value = refused + controls.line(
+            self._facts.value = refused + markup.line(
                 "No table yet: its first line names the columns, each other line a person."
             )
             return
         rows, columns = self.people.frame.shape
         said = f"{rows:,} rows, {columns:,} columns. The first of them, with numbers hidden:"
-        self._facts.value = refused + controls.line(said) + controls.table(self.people.frame.head(_FIRST))
+        self._facts.value = refused + markup.line(said) + markup.table(self.people.frame.head(_FIRST))
 
 
 def _name_of(frame: pd.DataFrame, known: dict[str, pd.DataFrame]) -> str:

@@ -10,7 +10,7 @@ from clicknb import display
 from clicknb.forms.campaign.draft import worst
 from clicknb.forms.campaign.review import Checked
 from clicknb.forms.campaign.sending import Result
-from clicknb.forms.kit import controls
+from clicknb.forms.kit import markup
 from clicknb.messages.parts import split
 
 _DEAR = {
@@ -29,15 +29,13 @@ def planned(checked: Checked) -> str:
     """Show what will leave, what it costs and what to look at first."""
     drawn = display.panel("Checked; nothing has been sent yet", checked.facts)
     if said := [*checked.warnings, *checked.texts]:
-        drawn += controls.notice("note", "Look at this first.\n" + "\n".join(f"– {one}" for one in said))
+        drawn += markup.notice("note", "Look at this first.\n" + "\n".join(f"– {one}" for one in said))
     if len(checked.dear):
-        drawn += controls.line("Characters that force Unicode:") + controls.table(
+        drawn += markup.line("Characters that force Unicode:") + markup.table(
             checked.dear[list(_DEAR)].rename(columns=_DEAR), max_rows=_MOST
         )
     if len(checked.countries) > 1:
-        drawn += controls.line("By country:") + controls.table(
-            checked.countries.rename(columns=_COUNTRIES), max_rows=_MOST
-        )
+        drawn += markup.line("By country:") + markup.table(checked.countries.rename(columns=_COUNTRIES), max_rows=_MOST)
     return drawn
 
 
@@ -64,7 +62,7 @@ def previews(rows: pd.DataFrame, count: int, skip: int, sender: str) -> str:
         return ""
     drawn = "".join(f'<div style="{_CARD}">{_preview(label, row, sender)}</div>' for label, row in chosen.iterrows())
     first = "The texts to look at first, those with most parts before the others:" if not skip else "Others:"
-    return controls.line(first) + f'<div style="{_CARDS}">{drawn}</div>'
+    return markup.line(first) + f'<div style="{_CARDS}">{drawn}</div>'
 
 
 _CARDS = "display:flex;flex-wrap:wrap;gap:8px 16px"
@@ -78,15 +76,15 @@ def _preview(label: Any, row: Any, sender: str) -> str:
     written = "" if pd.isna(row["read_as"]) else display.mask_written(str(row["read_as"]))
     unicode = ", Unicode" if row["encoding"] == "ucs2" else ""
     title = f"Row {display.mask_digits(str(label))}, to {written}: {size}{unicode}{variant}"
-    return controls.line(title) + controls.bubbles(parts, sender)
+    return markup.line(title) + markup.bubbles(parts, sender)
 
 
 def result(name: str, found: Result) -> str:
     """Show what became of a campaign, and why some did not arrive."""
     drawn = _ended(found) + display.panel(f"Campaign {name}", found.facts)
-    drawn += controls.line("\n".join(controls.explained(found.counts)))
+    drawn += markup.line("\n".join(markup.explained(found.counts)))
     if len(found.reasons):
-        drawn += controls.line("Those that have not arrived, and why:") + controls.table(found.reasons, max_rows=_MOST)
+        drawn += markup.line("Those that have not arrived, and why:") + markup.table(found.reasons, max_rows=_MOST)
     return drawn
 
 
@@ -95,12 +93,12 @@ def _ended(found: Result) -> str:
     left = found.counts.get("planned", 0)
     sent = ", ".join(f"{count:,} {state}" for state, count in found.counts.items())
     if found.paused:
-        return controls.notice("note", f"You stopped it: {sent}. The {left:,} planned have not left; Resume goes on.")
+        return markup.notice("note", f"You stopped it: {sent}. The {left:,} planned have not left; Resume goes on.")
     if found.stopped:
-        return controls.notice(
+        return markup.notice(
             "error",
             f"Sending stopped before its end: {found.stopped.rstrip('.')}. So far: {sent}. Nothing is lost: the "
             f"{left:,} planned have not left. When the cause is gone, Resume goes on.",
         )
     bad = found.counts.keys() - {"accepted", "skipped"}
-    return controls.notice("note" if bad else "done", f"{sent}.")
+    return markup.notice("note" if bad else "done", f"{sent}.")

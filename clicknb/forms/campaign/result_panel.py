@@ -10,7 +10,7 @@ from clicknb.campaign.campaign import IN_DOUBT
 from clicknb.campaign.track import Look
 from clicknb.forms.campaign import render
 from clicknb.forms.campaign.sending import Result
-from clicknb.forms.kit import controls, download
+from clicknb.forms.kit import controls, download, markup
 from clicknb.forms.kit.tasks import Task
 
 if TYPE_CHECKING:
@@ -74,9 +74,9 @@ class Outcome:
         name = form.recipe.name
         counts = {} if result is None else result.counts
         planned = counts.get("planned", 0)
-        title = controls.line(f"Campaign {name}", strong=True)
+        title = markup.line(f"Campaign {name}", strong=True)
         self._shown.value = title if result is None else render.result(name, result)
-        self._warned.value = controls.notice(
+        self._warned.value = markup.notice(
             "note",
             f"{planned:,} messages that have not left would never be sent by this campaign, and the gateway is asked "
             "to stop what it still holds. This cannot be undone.",

@@ -8,7 +8,7 @@ from typing import Any
 from clicknb import display
 from clicknb.forms.campaign.draft import VARIANTS
 from clicknb.forms.campaign.people import People
-from clicknb.forms.kit import controls
+from clicknb.forms.kit import controls, markup
 from clicknb.forms.kit.form import Form
 
 MOST_CHIPS = 16
@@ -69,7 +69,7 @@ class Texts:
         left = len(marks) - len(self.chips)
         more = f" There are {left:,} more columns: write their names in braces." if left else ""
         said = "Insert a column at the end of the text; each person gets their own."
-        self._said.value = controls.line(f"{said}{more}") if marks else ""
+        self._said.value = markup.line(f"{said}{more}") if marks else ""
         self._row.children = (self.into, *self.chips.values())
 
     def _chip(self, mark: str) -> Any:

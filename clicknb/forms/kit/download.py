@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from clicknb import export
 from clicknb.display import escape, mask_digits
-from clicknb.forms.kit import controls
+from clicknb.forms.kit import markup
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,7 +70,7 @@ def hand_over(frame: pd.DataFrame, title: str, ending: str) -> str:
         return _link(content, name, ending, len(frame))
     place = _free(Path(name))
     _write(frame, place, ending)
-    return controls.notice("done", f"{_rows(len(frame))} are in {place.name}, beside this notebook. {_CARE}")
+    return markup.notice("done", f"{_rows(len(frame))} are in {place.name}, beside this notebook. {_CARE}")
 
 
 _CARE = "Keep them as you keep your customers' data."
@@ -102,7 +102,7 @@ def _content(frame: pd.DataFrame, ending: str) -> bytes:
 
 
 def _link(content: bytes, name: str, ending: str, rows: int) -> str:
-    said = controls.line(f"{_rows(rows)}. The link goes with your next click. {_CARE}")
+    said = markup.line(f"{_rows(rows)}. The link goes with your next click. {_CARE}")
     style = "font-size:14px;color:inherit;text-decoration:underline"
     address, shown = f"data:{KINDS[ending]};base64,{b64encode(content).decode()}", escape(name)
     return f'<a href="{address}" download="{shown}" style="{style}">Save {shown}</a>{said}'

@@ -12,7 +12,7 @@ import ipywidgets as w
 
 from clicknb.account import Account
 from clicknb.errors import ClicknbError
-from clicknb.forms.kit import controls, tasks
+from clicknb.forms.kit import controls, markup, tasks
 
 logger = logging.getLogger(__name__)
 
@@ -84,8 +84,8 @@ class Form:
     def show_account(self) -> None:
         """Say which account this is; a live one has a red frame around the whole form."""
         live = self.account is not None and self.account.live
-        self._banner.value = controls.banner(self.account)
-        self.view.layout.border = controls.LIVE_FRAME if live else "none"
+        self._banner.value = markup.banner(self.account)
+        self.view.layout.border = markup.LIVE_FRAME if live else "none"
         self.view.layout.padding = "8px" if live else "0"
 
     def on_click(self, button: Any, action: Callable[[], None]) -> None:
@@ -101,9 +101,9 @@ class Form:
         """Let a button be clicked, or not; the form says why not, and while it is at work there is none."""
         button.disabled = self.busy or not wanted
 
-    def say(self, kind: controls.Kind, words: str) -> None:
+    def say(self, kind: markup.Kind, words: str) -> None:
         """Say something below the controls, until the next action."""
-        self.show_notice(controls.notice(kind, words))
+        self.show_notice(markup.notice(kind, words))
 
     def show_notice(self, piece: str) -> None:
         """Show a piece of HTML below the controls, until the next action."""
@@ -238,7 +238,7 @@ class Form:
     def _show_busy(self, says: str) -> None:
         for button in self._buttons:
             button.disabled = bool(says)
-        self._doing.value = controls.line(says)
+        self._doing.value = markup.line(says)
         self._cancel.description, self._cancel.disabled = "Cancel", False
         controls.show(self._cancel, self._stop is not None)
         controls.show(self._bar, False)
@@ -247,7 +247,7 @@ class Form:
     def _show_progress(self, done: int, total: int, text: str) -> None:
         self._bar.max, self._bar.value = max(total, 1), done
         controls.show(self._bar, True)
-        self._doing.value = controls.line(text or f"{done:,} of {total:,}")
+        self._doing.value = markup.line(text or f"{done:,} of {total:,}")
 
 
 def explained(error: Exception) -> str:

@@ -11,7 +11,7 @@ from clicknb.account import Account
 from clicknb.campaign import plan_repr
 from clicknb.campaign.plan import Plan
 from clicknb.errors import InvalidInput
-from clicknb.forms.kit import controls
+from clicknb.forms.kit import controls, markup
 from clicknb.forms.kit.form import Form
 from clicknb.forms.kit.tasks import Task
 from clicknb.forms.message import draft as drafts
@@ -187,7 +187,7 @@ class MessageForm(Form):
         missing = self._missing(problems)
         self.enable(self.check, not problems)
         self.enable(self.send, not missing)
-        self._why_not.value = controls.line(missing)
+        self._why_not.value = markup.line(missing)
         self.code.text = self._code(problems)
 
     def _missing(self, problems: list[str]) -> str:
@@ -204,14 +204,14 @@ class MessageForm(Form):
         try:
             self._numbers_read.value = _numbers(self.draft)
         except InvalidInput as error:
-            self._numbers_read.value = controls.notice("error", str(error))
+            self._numbers_read.value = markup.notice("error", str(error))
         try:
             counted, parts = self.draft.counted(), self.draft.parts()
         except InvalidInput as error:
-            self._count.value, self._preview.value = controls.notice("error", str(error)), ""
+            self._count.value, self._preview.value = markup.notice("error", str(error)), ""
             return
-        self._count.value = controls.line(counted if self.draft.text else "Nothing written yet.")
-        self._preview.value = controls.bubbles(parts, self.draft.sender)
+        self._count.value = markup.line(counted if self.draft.text else "Nothing written yet.")
+        self._preview.value = markup.bubbles(parts, self.draft.sender)
 
     def _code(self, problems: list[str]) -> str:
         if problems:
@@ -241,7 +241,7 @@ def _numbers(draft: Draft) -> str:
     """Show how the numbers are read, with a line for each that was repaired or is left out."""
     read = draft.read()
     if not len(read):
-        return controls.line("No number yet.")
+        return markup.line("No number yet.")
     good = read["to"].dropna()
     shown = ", ".join(display.mask_number(to) for to in good[:_FEW]) + (" …" if len(good) > _FEW else "")
     few = f"{len(good):,}" if len(good) == len(read) else f"{len(good):,} of {len(read):,}"
@@ -251,7 +251,7 @@ def _numbers(draft: Draft) -> str:
             said.append(f"Row {place} ({_written(number['read_as'])}) is left out: {number['problem']}.")
         elif isinstance(number["repair"], str):
             said.append(f"Row {place} is read as {display.mask_number(number['to'])}: {number['repair']}.")
-    return controls.line("\n".join(said))
+    return markup.line("\n".join(said))
 
 
 def _written(cell: str) -> str:
@@ -269,7 +269,7 @@ def _outcome(outcome: Outcome) -> str:
     """Show what became of each number, in words."""
     counts = {str(state): count for state, count in outcome.sends["state"].value_counts().items() if count}
     said = ", ".join(f"{count:,} {state}" for state, count in counts.items())
-    meant = " ".join([*controls.explained(counts), *(["Send goes on."] if "planned" in counts else [])])
+    meant = " ".join([*markup.explained(counts), *(["Send goes on."] if "planned" in counts else [])])
     table = outcome.sends[_SHOWN].astype({"state": "str"}).reset_index(drop=True)
-    head = controls.notice("done" if set(counts) == {"accepted"} else "note", f"{said}. {meant}")
-    return head + controls.table(table, max_rows=drafts.MOST_NUMBERS)
+    head = markup.notice("done" if set(counts) == {"accepted"} else "note", f"{said}. {meant}")
+    return head + markup.table(table, max_rows=drafts.MOST_NUMBERS)

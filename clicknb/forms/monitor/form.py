@@ -12,7 +12,7 @@ from clicknb.account import Account
 from clicknb.campaign.campaign import Campaign
 from clicknb.campaign.track import Look
 from clicknb.errors import TransportError, UnreadableReply
-from clicknb.forms.kit import controls, download
+from clicknb.forms.kit import controls, download, markup
 from clicknb.forms.kit.form import Form
 from clicknb.forms.kit.tasks import Task
 from clicknb.forms.monitor import snapshot
@@ -319,13 +319,13 @@ class MonitorForm(Form):
         seen = self.sight
         for part in (self._head, self._shown):
             controls.show(part, seen is not None)
-        self._none.value = "" if seen is not None else controls.line(_NONE)
+        self._none.value = "" if seen is not None else markup.line(_NONE)
         self.code.text = snapshot.written(self.account, seen)
         self._allow(seen)
         if seen is None:
             return
         left = "not asked yet" if self.balance is None else display.credits(self.balance)
-        self._balance.value = controls.line(f"Balance of the account: {left}.")
+        self._balance.value = markup.line(f"Balance of the account: {left}.")
         self._show_question(seen)
         if seen is not self._drawn:  # most looks of a watch find nothing new
             self._draw(seen)
@@ -334,7 +334,7 @@ class MonitorForm(Form):
             self._show_progress(final, seen.accepted, self._trouble or said)
 
     def _draw(self, seen: Sight) -> None:
-        self._facts.value = display.panel(f"Campaign {seen.name}", seen.facts()) + controls.line(seen.note())
+        self._facts.value = display.panel(f"Campaign {seen.name}", seen.facts()) + markup.line(seen.note())
         self.figure.value = seen.picture
         self._tables.value = _tables(seen)
         self._drawn = seen
@@ -358,7 +358,7 @@ class MonitorForm(Form):
         else:
             self._sure = None
         controls.show(self._asked, bool(says))
-        self._question.value = controls.notice("note", says) if says else ""
+        self._question.value = markup.notice("note", says) if says else ""
 
 
 def _nothing() -> None:
@@ -376,4 +376,4 @@ def _tables(seen: Sight) -> str:
         found.append(("Why messages have not arrived", seen.why()))
     if len(seen.costs):
         found.append(("Credits beside the plan", seen.costs.astype({"cause": "str"})))
-    return "".join(controls.line(head, strong=True) + controls.table(frame, _MOST_ROWS) for head, frame in found)
+    return "".join(markup.line(head, strong=True) + markup.table(frame, _MOST_ROWS) for head, frame in found)

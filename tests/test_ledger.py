@@ -522,7 +522,7 @@ ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELEC
 LOOKER = f"""
 import sys
 from pathlib import Path
-from clicknb.campaign import examination
+from clicknb.ledger import examination
 from clicknb.ledger.ledger import Ledger
 examination.AT_ONCE, examination.CHECK = 0, "{ENDLESS}"
 ledger = Ledger(Path(sys.argv[1]))

@@ -36,7 +36,7 @@ NO_ROUTE = "27999100114"
 MOVES = {
     "sending": {"sending", "unknown", "accepted", "absent"},
     "unknown": {"unknown", "accepted", "absent"},
-    "returned": {"returned", "accepted"},  # when the gateway is asked about what it has sent back
+    "returned": {"returned", "unknown", "accepted"},  # asked about, or cancelled before that
 }
 """Where an attempt that was seen in some state may be found later; any other state is its last."""
 

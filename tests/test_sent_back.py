@@ -203,6 +203,38 @@ def test_what_was_sent_back_and_never_asked_about_is_in_doubt_when_it_is_cancell
 
 
 @deceived
+@pytest.mark.parametrize("then", ["resume", "cancel"])
+def test_what_was_sent_back_so_long_ago_that_the_gateway_has_forgotten_it_is_in_doubt(what, then, tmp_path):
+    """It denies then whatever it is asked about, so that a denial proves nothing."""
+    gateway = Silent(what, 1.0, times=9)
+    with in_process(gateway, tmp_path) as sms:
+        with suppress(CampaignStopped):
+            run_cell(sms, 5)
+        had = {message.to for message in gateway.messages}
+        gateway.silent = False
+        sms._service.clock.sleep(7 * 24 * 3600)
+        getattr(sms.campaign(NAME), then)()
+        sends = sms.campaign(NAME).sends
+        assert had
+        assert had == set(sends["to"][sends["state"] == "unknown"])
+        assert_nobody_twice(gateway)
+
+
+@deceived
+def test_a_single_message_that_was_sent_back_long_ago_is_in_doubt_too(what, tmp_path):
+    gateway = Silent(what, 1.0, times=9)
+    with in_process(gateway, tmp_path) as sms:
+        with suppress(CampaignStopped):
+            sms.send("447700900001", "Hello")
+        gateway.silent = False
+        sms._service.clock.sleep(7 * 24 * 3600)
+        with suppress(CampaignStopped):
+            sms.campaign("single messages").resume()
+        assert len(gateway.messages) == 1
+        assert sms.campaign("single messages").counts == {"unknown": 1}
+
+
+@deceived
 def test_a_gateway_that_refuses_truly_costs_a_question_and_nobody_is_forgotten(what, tmp_path):
     gateway = Recorder(faults=[Fault(what, share=0.5)])
     with in_process(gateway, tmp_path, connections=4) as sms:

@@ -20,6 +20,7 @@ from clicknb.analysis import figures, report, residuals, summary
 from clicknb.campaign import track
 from clicknb.campaign.brakes import Brakes
 from clicknb.campaign.context import Service
+from clicknb.campaign.doubt import LAST_LOOK
 from clicknb.campaign.gate import Gate, Rules
 from clicknb.campaign.options import Options
 from clicknb.campaign.send import Sender
@@ -367,6 +368,7 @@ def execute(
     ledger = service.ledger
     with ledger.sending(campaign_id, takeover=takeover):
         ledger.abandon(campaign_id, service.clock.now())
+        ledger.doubt_returned(campaign_id, service.clock.now() - LAST_LOOK)
         messages = [message for message in ledger.messages(campaign_id, {"planned", *resend}) if wanted(message)]
         stopped = _run(service, name, campaign_id, messages, progress)
         if stopped:
@@ -384,6 +386,7 @@ def execute_one(service: Service, name: str, campaign_id: str, row_id: int) -> b
     CampaignStopped
         It could not be sent, and is still planned.
     """
+    service.ledger.doubt_returned(campaign_id, service.clock.now() - LAST_LOOK)
     messages = service.ledger.messages(campaign_id, {"planned"}, only=row_id)
     if messages:
         stopped = _run(service, name, campaign_id, messages, progress=False, certain=True)

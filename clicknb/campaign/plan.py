@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -369,16 +369,18 @@ class Plan:
         left_out = _LEFT_OUT + rows["read_as"].fillna("")
         return row_keys(rows["to"].where(rows["problem"].isna(), left_out).tolist())
 
-    def _kept_keys(self, held: Container[str]) -> list[str]:
+    def _kept_keys(self, held: Collection[str]) -> list[str]:
         """Make the keys under which the rows are recorded.
 
         Who is left out now, but is in the campaign since before, keeps the key of then.
         """
+        if not len(held):
+            return self._all_keys
         numbers = self._frame["to"].astype("object")
         pairs = zip(self._all_keys, numbers, strict=True)
         return [key if (first := f"{to}#1") not in held else first for key, to in pairs]
 
-    def _records(self, options: str, held: Container[str] = ()) -> dict[str, list[Any]]:
+    def _records(self, options: str, held: Collection[str] = ()) -> dict[str, list[Any]]:
         """Write the rows as the ledger keeps them, column by column: those to send, and those left out and why."""
         frame, count, keys = self._frame, len(self._frame), self._kept_keys(held)
         left_out = zip(frame["problem"].notna(), keys, self._all_keys, strict=True)
@@ -457,6 +459,9 @@ def _as_planned(texts: Mapping[str, str], sender: str, row: Message) -> bool:
 
 def row_keys(values: Iterable[str]) -> list[str]:
     """Make row keys: the value and which occurrence of it this is."""
+    values = list(values)
+    if len(set(values)) == len(values):
+        return [f"{value}#1" for value in values]
     seen: Counter[str] = Counter()
     keys = []
     for value in values:

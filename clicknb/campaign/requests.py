@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -71,9 +72,9 @@ def batches(messages: Iterable[Message], size: int, place: Callable[[Message], o
     """Group messages of the same text, options and place, in their order, into requests of at most ``size``."""
     if size == 1:
         return [(message,) for message in messages]
-    alike: dict[tuple[object, ...], list[Message]] = {}
+    alike: dict[tuple[object, ...], list[Message]] = defaultdict(list)
     for message in messages:
-        alike.setdefault((message.text, message.sender, message.options, place(message)), []).append(message)
+        alike[message.text, message.sender, message.options, place(message)].append(message)
     return [tuple(group[at : at + size]) for group in alike.values() for at in range(0, len(group), size)]
 
 

@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import chain
 from types import FrameType
 
 from clicknb import display
@@ -92,7 +93,7 @@ class Sender:
         self._returned: list[Returned] = []
         self._flying: dict[int, Flight] = {}
         self._outcomes: list[Outcome] = []
-        self._came_on: dict[tuple[int, int], int] = {}
+        self._came_on: list[tuple[int, Flight]] = []
         self._expired: set[str] = set()
         self._setbacks = 0
         self._pause: float | None = None
@@ -168,12 +169,11 @@ class Sender:
         """Write what came back and what leaves next, in one transaction; returns what may leave."""
         doubtful = [(outcome.row_id, outcome.attempt) for outcome in self._outcomes if outcome.state == "unknown"]
         self._service.doubts.begin(doubtful, self._service.clock.monotonic())
-        intents = [intent for flight in departing for intent in flight.intents]
+        intents = list(chain.from_iterable(flight.intents for flight in departing))
         written = self._service.ledger.record(self._campaign_id, self._outcomes, intents, self._gate.generation)
         self._settled(sum(outcome.state != "returned" for outcome in self._outcomes))
-        for slot in {self._came_on[attempt] for attempt in written.borrowed & self._came_on.keys()}:
-            exchange.drop(slot)  # it is out of step, and so would be all that follows
-        self._brakes.borrowed(len(written.borrowed))
+        if written.borrowed:
+            self._drop_those_out_of_step(exchange, written.borrowed)
         self._outcomes.clear()
         self._came_on.clear()
         if written.relisted:
@@ -181,6 +181,13 @@ class Sender:
         elif written.refused:
             self.stop(written.refused)
         return [] if written.relisted or written.refused else departing
+
+    def _drop_those_out_of_step(self, exchange: Exchange, borrowed: frozenset[tuple[int, int]]) -> None:
+        """Give up the connections on which an answer named another message: so would all that follow."""
+        for slot, flight in self._came_on:
+            if any((intent.row_id, intent.attempt) in borrowed for intent in flight.intents):
+                exchange.drop(slot)
+        self._brakes.borrowed(len(borrowed))
 
     def _readmit(self, departing: list[Flight]) -> None:
         """Leave out of the queue who has been suppressed since it was made."""
@@ -325,6 +332,7 @@ class Sender:
     def _read(self, slot: int, flight: Flight, answer: wire.Reply | TransportError) -> None:
         """Settle the attempts of one request by its answer."""
         now = self._service.clock.now()
+        self._came_on.append((slot, flight))
         said = [(sent, judge(sent, answer)) for sent in read_sent(flight, answer)]
         whole = all(rule.state == "returned" for _, rule in said)  # else the others' answers vouch for the gateway
         returned = []
@@ -339,7 +347,6 @@ class Sender:
             to_ask = rule.ask and whole
             outcome = Outcome(message.row_id, attempt, rule.state, now, sent.apimsgid, sent.code, sent.error, to_ask)
             self._outcomes.append(outcome)
-            self._came_on[message.row_id, attempt] = slot
         if returned and to_ask:
             self._returned.append(Returned(flight.climsgid, tuple(returned)))
         elif returned:  # meanwhile some may have been suppressed

@@ -167,6 +167,7 @@ def cancel(service: Service, campaign_id: str) -> None:
 
 def _ask_returned(service: Service, campaign_id: str) -> None:
     """Ask about what came back, so that only what the gateway denies is taken out of the queue."""
+    service.ledger.doubt_returned(campaign_id, service.clock.now() - LAST_LOOK)
     returned = service.ledger.returned(campaign_id)
     if not returned:
         return

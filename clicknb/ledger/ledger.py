@@ -32,6 +32,7 @@ from clicknb.ledger.tables import attempts, campaigns, events, prices, rows
 from clicknb.ledger.units import micro, micro_credits, moment
 
 UNASKED = "cancelled after an answer that it was not accepted; campaign.reconcile() asks the gateway whether that is so"
+FORGOTTEN = "the answer was that it was not accepted, but that was not asked about before the gateway forgot it"
 
 
 class Ledger(Attempts):
@@ -204,7 +205,7 @@ class Ledger(Attempts):
             .order_by(rows.c.id)
         )
         with self._reading() as connection:
-            found = list(map(Message._make, connection.execute(query).all()))
+            found = list(map(Message._make, connection.execute(query).cursor.fetchall()))
         broken = sum(message.seal != records.seal(campaign_id, message.content) for message in found)
         if broken:
             message = (
@@ -228,20 +229,23 @@ class Ledger(Attempts):
             with self._writing() as connection:
                 connection.execute(change, [{"row": row, "reason": reason} for row, reason in reasons.items()])
 
+    def doubt_returned(self, campaign_id: str, before: datetime) -> None:
+        """Put in doubt what came back before a time since when the gateway denies all that it is asked about."""
+        change = _doubt_returned(campaign_id, FORGOTTEN)
+        with self._writing() as connection:
+            connection.execute(change.where(attempts.c.submitted_at < micro(before)))
+
     def withdraw(self, campaign_id: str, reason: str) -> None:
         """Take what was not sent out of the queue for good, also that of a sender at work.
 
         What came back, and was not asked about since, is in doubt: something may have answered in the gateway's place.
         """
-        mine = sa.select(rows.c.id).where(rows.c.campaign_id == campaign_id)
-        unasked = attempts.c.to_ask == sa.literal_column("1"), attempts.c.row_id.in_(mine)
-        doubt = sa.update(attempts).where(*unasked).values(state="unknown", to_ask=0, error=UNASKED)
         live = sa.exists().where(attempts.c.row_id == rows.c.id, attempts.c.state != "returned")
         waiting = (rows.c.campaign_id == campaign_id, rows.c.skip_kind.is_(None), ~live)
         with self._writing() as connection:
             stop = sa.update(campaigns).where(campaigns.c.id == campaign_id)
             connection.execute(stop.values(stopped=reason, paused=0))
-            connection.execute(doubt)
+            connection.execute(_doubt_returned(campaign_id, UNASKED))
             connection.execute(sa.update(rows).where(*waiting).values(skipped=reason, skip_kind=CANCELLED))
 
     def table(self, campaign_id: str, *, only: int | None = None) -> dict[str, list[Any]]:
@@ -365,3 +369,10 @@ def _refuse_if_purged(connection: sa.Connection, campaign_id: str) -> None:
             "its message. Nothing was sent. Give the campaign a new name."
         )
         raise CampaignError(message)
+
+
+def _doubt_returned(campaign_id: str, reason: str) -> sa.Update:
+    """Change what came back and was not asked about: something may have answered in the gateway's place."""
+    mine = sa.select(rows.c.id).where(rows.c.campaign_id == campaign_id)
+    unasked = attempts.c.to_ask == sa.literal_column("1"), attempts.c.row_id.in_(mine)
+    return sa.update(attempts).where(*unasked).values(state="unknown", to_ask=0, error=reason)

@@ -144,4 +144,7 @@ def seal(campaign_id: str, content: tuple[Any, ...]) -> str:
     content
         The row's values in the order of ``CONTENT``.
     """
-    return hashlib.sha256(repr([campaign_id, *map(str, content)]).encode()).hexdigest()[:16]
+    return hashlib.sha256((_SEALED % (campaign_id, *content)).encode()).hexdigest()[:16]
+
+
+_SEALED = "[%r, %r, %r, %r, %r, %r, '%s', %r]"  # a list of texts as Python writes it, without making one

@@ -94,7 +94,7 @@ SETTLE = _positional(
 def settled(outcome: Outcome) -> tuple[Any, ...]:
     """Write an outcome as the parameters of ``SETTLE``."""
     row_id, attempt, state, at, apimsgid, code, error, to_ask = outcome
-    return state, micro(at), apimsgid or None, code or None, error or None, int(to_ask), row_id, attempt, state
+    return state, micro(at), apimsgid or None, code or None, error or None, to_ask, row_id, attempt, state
 
 
 def noted(event: Event) -> dict[str, Any]:

@@ -225,7 +225,7 @@ def _lines(text: str) -> list[str]:
 def _records(line: str) -> list[_Record]:
     """Read a line, which may hold several records after each other."""
     if found := _ACCEPTED.fullmatch(line):
-        return [_Record(line, apimsgid=found[1], to=found[2] or "")]
+        return [_Record(line, found[1], "", found[2] or "")]
     return [_record(record) for record in _FOLD.sub("\\1\n", line).split("\n")]
 
 
@@ -299,7 +299,7 @@ def _outcome(to: str, record: _Record | None, reply: Reply) -> Sent:
     if record is None or not record.clear:
         return Sent(to, "unknown", error=_unclear(reply))
     if record.apimsgid:
-        return Sent(to, "accepted", apimsgid=record.apimsgid)
+        return Sent(to, "accepted", record.apimsgid)
     known = codes.ERRORS.get(record.code)
     words = shorten(mask_digits(record.text or (known.text if known else "")), 80)
     if known is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sqlite3
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,6 +17,7 @@ import pytest
 
 from clicknb import testing
 from clicknb.errors import CampaignStopped, LedgerError
+from clicknb.ledger.ledger import Ledger
 from clicknb.simulator import Gateway, Response, faults, serve
 from tests.attack import (
     NAME,
@@ -139,3 +141,26 @@ def test_a_gateway_that_goes_away_at_any_request_stops_the_campaign_and_nothing_
     port = int(server.url.rpartition(":")[2])
     with serve(gateway, port=port) as server, over_socket(server, tmp_path / "l.sqlite") as sms:
         assert_recovers(sms, gateway, MESSAGES)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="the system does not tell which files are open")
+@pytest.mark.parametrize("error", [sqlite3.OperationalError("database or disk is full"), KeyboardInterrupt()])
+def test_an_opening_that_fails_leaves_no_file_open(error, tmp_path, monkeypatch):
+    """Else a backup that is put back later would be read through what the first opening has left in memory."""
+    monkeypatch.setattr(gc, "collect", lambda *_: 0)
+    place = tmp_path / "ledger.sqlite"
+    Ledger(place).close()
+    for at in count(1):
+        wire = Tripwire(at, error, lasting=True)
+        with under_sqlite(wire.step), suppress(LedgerError, KeyboardInterrupt):
+            Ledger(place, owner="somebody").close()
+        assert [file for file in Path("/proc/self/fd").iterdir() if str(place) in linked(file)] == []
+        if wire.steps < at:
+            break
+    assert at > 10
+
+
+def linked(file: Path) -> str:
+    with suppress(OSError):  # closed meanwhile
+        return str(file.readlink())
+    return ""

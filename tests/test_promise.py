@@ -108,7 +108,8 @@ class Weather(Recorder):
 
     def _lie(self, command: str, asked: dict[str, str], now: datetime) -> Response | None:
         """Say of another message what was asked of this one: of one that the ledger has, as else nobody could tell."""
-        others = [name for name in self._on_record() if name != asked.get("apimsgid")]
+        remembered = {one.apimsgid for one in self.messages if now - one.due_at <= REMEMBERED}  # else it is a denial
+        others = [name for name in self._on_record() if name != asked.get("apimsgid") and name in remembered]
         if not others:
             return None
         other = self._luck.choice(others)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -52,8 +51,8 @@ class Attempts(Store):
         Whether all that ever left by this ledger is on record.
     """
 
-    def __init__(self, path: Path | None) -> None:
-        super().__init__(path)
+    def _prepare(self) -> None:
+        super()._prepare()
         self.origin = Origin(self)
 
     def record(

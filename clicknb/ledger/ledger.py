@@ -53,12 +53,8 @@ class Ledger(Attempts):
     """
 
     def __init__(self, path: Path | None = None, *, owner: str = "") -> None:
+        self._owner = owner
         super().__init__(path)
-        try:
-            self._belong_to(owner)
-        except LedgerError:
-            self.close()
-            raise
 
     def __repr__(self) -> str:
         return f"<Ledger {self.path.name if self.path else 'in memory'}>"
@@ -312,9 +308,12 @@ class Ledger(Attempts):
         with self._writing() as connection:
             connection.execute(statement.on_conflict_do_update(index_elements=["country"], set_=values))
 
+    def _prepare(self) -> None:
+        super()._prepare()
+        if self._owner:
+            self._belong_to(self._owner)
+
     def _belong_to(self, owner: str) -> None:
-        if not owner:
-            return
         query = sa.select(tables.owners.c.owner)
         with self._reading() as connection:
             known = connection.execute(query).scalar()

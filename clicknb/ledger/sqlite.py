@@ -111,7 +111,7 @@ class Store:
         weakref.finalize(self, self._release.close)  # also when nobody closes it
         try:
             self._prepare()
-        except LedgerError:
+        except BaseException:
             self.close()
             raise
 
@@ -364,19 +364,11 @@ def _engine(path: Path | None, *, fixed: bool) -> sa.Engine:
         engine = sa.create_engine("sqlite://", creator=opened, poolclass=QueuePool, hide_parameters=True)
 
     @sa.event.listens_for(engine, "connect")
-    def _configure(connection: Any, _: object) -> None:
-        connection.isolation_level = None  # transactions are begun below, explicitly
-        connection.execute(f"PRAGMA busy_timeout = {PATIENCE * 1000:.0f}")
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA secure_delete = ON")  # what is purged is overwritten
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute(f"PRAGMA cache_size = {-CACHE}")
-        (application,), (pages,) = (
-            connection.execute(f"PRAGMA {name}").fetchone() for name in ("application_id", "page_count")
-        )
-        ours = application == tables.APPLICATION_ID or not pages  # else it is another program's, and stays as it is
-        if ours and not fixed:
-            connection.execute("PRAGMA journal_mode = WAL")
+    def _prepared(connection: Any, _: object) -> None:
+        with ExitStack() as undone:
+            undone.callback(connection.close)
+            _configure(connection, fixed=fixed)
+            undone.pop_all()
 
     @sa.event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:
@@ -384,6 +376,21 @@ def _engine(path: Path | None, *, fixed: bool) -> sa.Engine:
         connection.exec_driver_sql(_BEGIN_WRITING if write else "BEGIN")
 
     return engine
+
+
+def _configure(connection: Any, *, fixed: bool) -> None:
+    connection.isolation_level = None  # transactions are begun by the engine, explicitly
+    connection.execute(f"PRAGMA busy_timeout = {PATIENCE * 1000:.0f}")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA secure_delete = ON")  # what is purged is overwritten
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(f"PRAGMA cache_size = {-CACHE}")
+    (application,), (pages,) = (
+        connection.execute(f"PRAGMA {name}").fetchone() for name in ("application_id", "page_count")
+    )
+    ours = application == tables.APPLICATION_ID or not pages  # else it is another program's, and stays as it is
+    if ours and not fixed:
+        connection.execute("PRAGMA journal_mode = WAL")
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

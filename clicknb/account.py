@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,16 +17,17 @@ from clicknb.campaign.context import Service
 from clicknb.campaign.options import Mode, Options
 from clicknb.campaign.plan import Plan
 from clicknb.cells import require_columns
+from clicknb.clock import RealClock
 from clicknb.errors import CampaignError, ClicknbError, ConfigError
 from clicknb.gateway.http import codes
 from clicknb.gateway.http.client import Clickatell
 from clicknb.gateway.http.wire import MessageCharge, MessageStatus
+from clicknb.gateway.transport import InProcessTransport
 from clicknb.ledger import maintenance, suppression, views
 from clicknb.recipients import suppression_list
 
 if TYPE_CHECKING:
     from clicknb.hours.decide import Hours
-    from clicknb.simulator import Gateway
 
 _ID = "[0-9A-Fa-f]{32}"
 _PREFIX = "[1-9][0-9]{0,14}"
@@ -44,21 +45,17 @@ class Account:
     ['accepted']
     """
 
-    def __init__(self, service: Service, title: str, box: Gateway | None = None) -> None:
+    def __init__(self, service: Service) -> None:
         self._open: Service | None = service
-        self._title = title
-        self._box = box
+        self._title = _title(service)
 
     @property
-    def _service(self) -> Service:
+    def service(self) -> Service:
+        """What it works with: gateway, ledger, clock and limits; ``clicknb.testing`` has handles on it."""
         if self._open is None:
             message = "This account was closed. Nothing was sent. Open it again with cn.connect() or cn.sandbox()."
             raise ClicknbError(message)
         return self._open
-
-    @_service.setter
-    def _service(self, service: Service) -> None:
-        self._open = service
 
     @property
     def title(self) -> str:
@@ -68,21 +65,52 @@ class Account:
     @property
     def live(self) -> bool:
         """Whether messages leave this machine and cost money; a gateway on this machine is never live."""
-        return self._service.live
+        return self.service.live
 
     @property
     def gateway(self) -> Clickatell:
         """The raw commands, one method each."""
-        return self._service.gateway
+        return self.service.gateway
 
     @property
     def ledger_path(self) -> Path | None:
         """The file of the ledger; None for one in memory."""
-        return self._service.ledger.path
+        return self.service.ledger.path
 
     def now(self) -> datetime:
         """Tell the time by this account's clock, in UTC; a sandbox has a clock of its own."""
-        return self._service.clock.now()
+        return self.service.clock.now()
+
+    def wait(self, duration: float | str | timedelta) -> datetime:
+        """Let time pass at a sandbox: at once, unless it was opened with ``speed``; returns what its clock says then.
+
+        Parameters
+        ----------
+        duration
+            Seconds, or a text such as ``"30min"`` or ``"1 day"``.
+
+        Raises
+        ------
+        InvalidInput
+            It is no duration of up to a year.
+        ConfigError
+            This account keeps real time.
+
+        Examples
+        --------
+        >>> import clicknb as cn
+        >>> cn.sandbox().wait("1 day").isoformat()
+        '2026-03-04T10:00:00+00:00'
+        """
+        length, clock = checks.seconds(duration), self.service.clock
+        if isinstance(clock, RealClock):
+            message = (
+                "This account keeps real time, which nobody can move on. Nothing was sent. Let it pass with "
+                "time.sleep(), or look at later times in a sandbox: cn.sandbox().wait()."
+            )
+            raise ConfigError(message)
+        clock.sleep(length)
+        return clock.now()
 
     # sending
 
@@ -134,7 +162,7 @@ class Account:
         options = Options.checked(
             name=single.NAME, to="to", sender=sender, country=country, budget=budget, max_credits=max_credits
         )
-        return single.send(self._service, to, checks.text("text", text), options, again=checks.flag("again", again))
+        return single.send(self.service, to, checks.text("text", text), options, again=checks.flag("again", again))
 
     def send_batch(
         self,
@@ -279,13 +307,13 @@ class Account:
             max_credits=max_credits,
             mode=mode,
         )
-        return planning.make(self._service, table, options)
+        return planning.make(self.service, table, options)
 
     # campaigns
 
     def campaigns(self) -> pd.DataFrame:
         """All campaigns of the ledger, oldest first, columns as in ``clicknb.frames.CAMPAIGNS``."""
-        return views.campaigns(self._service.ledger)
+        return views.campaigns(self.service.ledger)
 
     def campaign(self, name: str) -> Campaign:
         """Open a campaign of the ledger, also after a crash or in another kernel.
@@ -295,19 +323,19 @@ class Account:
         CampaignError
             The ledger has no campaign of this name.
         """
-        campaign_id = self._service.ledger.campaign_id(checks.line("name", name))
+        campaign_id = self.service.ledger.campaign_id(checks.line("name", name))
         if campaign_id is None:
             known = ", ".join(repr(str(known)) for known in self.campaigns()["name"]) or "none"
             message = f"The ledger has no campaign {name!r}. It has: {known}. Nothing was sent."
             raise CampaignError(message)
-        return Campaign(self._service, name, campaign_id)
+        return Campaign(self.service, name, campaign_id)
 
     # whom nobody may write to
 
     @property
     def suppressed(self) -> pd.DataFrame:
         """Who must not be written to, columns as in ``clicknb.frames.SUPPRESSED``; ``clicknb.export`` writes it."""
-        return suppression.frame(self._service.ledger)
+        return suppression.frame(self.service.ledger)
 
     def suppress(
         self,
@@ -352,7 +380,7 @@ class Account:
         """
         given = {"sender": checks.text("sender", sender), "source": checks.text("source", source)}
         entries = suppression_list.entries(numbers, self.now(), country=country, **given)
-        return suppression.add(self._service.ledger, entries)
+        return suppression.add(self.service.ledger, entries)
 
     def unsuppress(
         self, numbers: str | Iterable[str] | pd.DataFrame, *, sender: str = "", source: str, country: str | None = None
@@ -363,7 +391,7 @@ class Account:
         """
         given = {"sender": checks.text("sender", sender), "source": checks.text("source", source)}
         entries = suppression_list.entries(numbers, self.now(), country=country, **given)
-        return suppression.add(self._service.ledger, entries, lifted=True)
+        return suppression.add(self.service.ledger, entries, lifted=True)
 
     # the ledger
 
@@ -374,11 +402,11 @@ class Account:
         the gateway is asked, a question for each row; it remembers for six days. Suppressions that came later have to
         be entered again.
         """
-        return maintenance.backup(self._service.ledger, Path(path).expanduser())
+        return maintenance.backup(self.service.ledger, Path(path).expanduser())
 
     def export(self, directory: str | Path) -> list[Path]:
         """Write everything that the ledger says as CSV files that spreadsheets cannot misread; returns their paths."""
-        return maintenance.export_csv(self._service.ledger, Path(directory).expanduser())
+        return maintenance.export_csv(self.service.ledger, Path(directory).expanduser())
 
     def purge(
         self,
@@ -394,7 +422,7 @@ class Account:
         ``clicknb.ledger.maintenance.purge``.
         """
         now = self.now()
-        return maintenance.purge(self._service.ledger, now, before=before, campaign=campaign, whole=whole, force=force)
+        return maintenance.purge(self.service.ledger, now, before=before, campaign=campaign, whole=whole, force=force)
 
     # asking the gateway
 
@@ -437,15 +465,15 @@ class Account:
 
     def _ask_statuses(self, ids: Iterable[str], command: str) -> pd.DataFrame:
         wanted = _ids(ids)
-        answers = dict(track.read_statuses(self._service, list(wanted), command=command))
-        rows = views.known(self._service.ledger, wanted).join(_described(answers, self.now()))
+        answers = dict(track.read_statuses(self.service, list(wanted), command=command))
+        rows = views.known(self.service.ledger, wanted).join(_described(answers, self.now()))
         return frames.build(frames.STATUSES, rows, wanted.index)
 
     def charges(self, ids: Iterable[str]) -> pd.DataFrame:
         """Ask what messages cost by ``apimsgid``, now; columns as in ``clicknb.frames.CHARGES``."""
         wanted = _ids(ids)
-        answers = dict(track.read_charges(self._service, list(wanted)))
-        rows = views.known(self._service.ledger, wanted).join(_described(answers, self.now()))
+        answers = dict(track.read_charges(self.service, list(wanted)))
+        rows = views.known(self.service.ledger, wanted).join(_described(answers, self.now()))
         rows["charge"] = pd.Series(
             {number: float(answer.charge) for number, answer in answers.items()}, dtype="float64"
         )
@@ -481,10 +509,11 @@ class Account:
         ConfigError
             This account is not a sandbox.
         """
-        if self._box is None:
+        simulator = self.service.simulator
+        if simulator is None:
             message = "Magic numbers exist in a sandbox only. Nothing was sent. Try cn.sandbox().numbers()."
             raise ConfigError(message)
-        return pd.DataFrame(self._box.numbers()).set_index("number").astype("str")
+        return pd.DataFrame(simulator.numbers()).set_index("number").astype("str")
 
     # the account itself
 
@@ -508,9 +537,9 @@ class Account:
             return [("closed", "open it again with cn.connect() or cn.sandbox()")]
         ledger = self.ledger_path
         return [
-            ("messages", "leave this machine and cost money" if self._service.live else "never leave this machine"),
+            ("messages", "leave this machine and cost money" if self.service.live else "never leave this machine"),
             ("ledger", str(ledger) if ledger else "in memory, gone with this kernel"),
-            *([("copy", _COPY)] if self._service.ledger.origin.copied else []),
+            *([("copy", _COPY)] if self.service.ledger.origin.copied else []),
             ("campaigns", f"{len(self.campaigns()):,}"),
         ]
 
@@ -519,6 +548,13 @@ class Account:
 
     def _repr_html_(self) -> str:
         return display.panel(self._title, self._facts())
+
+
+def _title(service: Service) -> str:
+    if isinstance(service.gateway.transport, InProcessTransport) and not service.live:
+        return "Sandbox account"
+    kind = "LIVE account" if service.live else "Test account"
+    return f"{kind} of {service.gateway.user} at {service.gateway.transport}"
 
 
 def listed(given: Any, name: str, column: str) -> pd.Series[Any]:

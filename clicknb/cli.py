@@ -96,6 +96,14 @@ def _parser() -> argparse.ArgumentParser:
     sandbox.add_argument("--speed", type=_amount, default=1.0, help="seconds at the gateway for each real second")
     sandbox.add_argument("--seed", type=int, default=0, help="what ids, delivery and delays are derived from")
     sandbox.add_argument("--credits", type=_amount, default=1000.0, help="what the account starts with")
+    sandbox.add_argument(
+        "--fault",
+        type=_fault,
+        action="append",
+        default=[],
+        metavar="NAME=SHARE",
+        help="what goes wrong, such as 'lost replies=0.01'; may be given several times",
+    )
     sandbox.add_argument("--user", default="sandbox", help="who may call")
     sandbox.add_argument("--password", default="sandbox", help="with this password")
     sandbox.add_argument("--api-id", default="1", help="and this API id")
@@ -121,6 +129,14 @@ def _amount(text: str) -> float:
     raise argparse.ArgumentTypeError(message)
 
 
+def _fault(text: str) -> tuple[str, float]:
+    name, equals, share = text.rpartition("=")
+    if not equals:
+        message = f"{text} is no fault with its share, such as 'lost replies=0.01'"
+        raise argparse.ArgumentTypeError(message)
+    return name, _amount(share)
+
+
 def _demo(chosen: argparse.Namespace) -> int:
     from clicknb import demo
 
@@ -129,10 +145,12 @@ def _demo(chosen: argparse.Namespace) -> int:
 
 
 def _sandbox(chosen: argparse.Namespace) -> int:
+    from clicknb.opening import checked_faults
     from clicknb.simulator import Gateway, serve
 
     login = {name: getattr(chosen, name) for name in ("user", "password", "api_id")}
-    gateway = Gateway(seed=chosen.seed, credits=chosen.credits, dialect=chosen.dialect, **login)
+    given = {"seed": chosen.seed, "credits": chosen.credits, "dialect": chosen.dialect}
+    gateway = Gateway(**given, faults=checked_faults(dict(chosen.fault)), **login)
     over = threading.Event()
     for ending in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ending, lambda *_: over.set())

@@ -11,7 +11,6 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
@@ -134,8 +133,7 @@ def _account(url: str, ledger: Path) -> Account:
     """Connect as any program would, but keep the gateway's time."""
     sms = cn.connect(base_url=url, user="sandbox", password="sandbox", api_id="1", ledger=ledger)  # noqa: S106
     clock = RunningClock(SPEED, start=datetime.now(UTC))
-    service = replace(sms._service, clock=clock, mint=lambda *_: CAMPAIGN_ID)
-    return cn.Account(service, repr(sms).splitlines()[0])
+    return cn.testing.altered(sms, clock=clock, mint=lambda *_: CAMPAIGN_ID)
 
 
 def _gateways_record(url: str) -> list[Accepted]:

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ from clicknb import checks
 from clicknb.account import Account, listed
 from clicknb.campaign.context import Service
 from clicknb.clock import Clock, RealClock, RunningClock, SteppedClock
-from clicknb.errors import ConfigError
+from clicknb.errors import ConfigError, InvalidInput
 from clicknb.gateway import credentials
 from clicknb.gateway.connections import Connections, needs_proxy
 from clicknb.gateway.http.client import Clickatell
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from clicknb.campaign.plan import Plan
-    from clicknb.simulator import Gateway
+    from clicknb.simulator import Fault, Gateway
     from clicknb.testing import Rehearsal
 
 LIVE_URL = "https://api.clickatell.com"
@@ -55,7 +55,12 @@ _FASTEST = 1_000_000  # seconds at the gateway for each real one
 
 
 def sandbox(
-    path: str | Path | None = None, *, seed: int = 0, speed: float | None = None, credits: float | Decimal = 1000
+    path: str | Path | None = None,
+    *,
+    seed: int = 0,
+    speed: float | None = None,
+    credits: float | Decimal = 1000,
+    faults: str | Mapping[str, float] | None = None,
 ) -> Account:
     """Open a gateway of one's own that needs no account; nothing leaves this machine.
 
@@ -73,6 +78,10 @@ def sandbox(
         Seconds at the gateway for each real second.
     credits
         What the account starts with.
+    faults
+        What goes wrong, and for which share of the requests that send: ``{"lost replies": 0.01, "throttling": 0.1}``.
+        A name alone hits a fifth of them. Names are those of ``clicknb.testing.FAULTS`` and of the last magic numbers
+        in ``sms.numbers()``; which requests are hit depends on the seed.
 
     Raises
     ------
@@ -89,13 +98,13 @@ def sandbox(
     """
     from clicknb.simulator import Gateway
 
-    directory = checks.optional(checks.path, "path", path)
+    directory, chosen = checks.optional(checks.path, "path", path), checked_faults(faults)
     seed, credits = checks.whole("seed", seed), checks.amount("credits", credits, zero=True)
     speed = None if speed is None else float(checks.amount("speed", speed, _FASTEST))
     if directory is None:
-        gateway, last = Gateway(seed=seed, credits=credits), None
+        gateway, last = Gateway(seed=seed, credits=credits, faults=chosen), None
     else:
-        gateway, last = _kept(directory, seed, credits)
+        gateway, last = _kept(directory, seed, credits, chosen)
     start = {} if last is None else {"start": last}
     clock: Clock = SteppedClock(**start) if speed is None else RunningClock(speed, **start)
     return in_process(
@@ -117,8 +126,9 @@ def in_process(gateway: Gateway, ledger: Ledger, clock: Clock) -> Account:
         live=False,
         rate=None,
         concurrency=IN_PROCESS,
+        simulator=gateway,
     )
-    return Account(service, "Sandbox account", gateway)
+    return Account(service)
 
 
 def _rehearse(plan: Plan, fault: str) -> Rehearsal:
@@ -132,11 +142,30 @@ def seeded(seed: int) -> Callable[[str, str], str]:
     return lambda name, _: hmac.new(str(seed).encode(), name.encode(), hashlib.sha256).hexdigest()[:32]
 
 
-def _kept(directory: Path, seed: int, credits: float | Decimal) -> tuple[Gateway, datetime | None]:
+def checked_faults(given: str | Mapping[str, float] | None) -> tuple[Fault, ...]:
+    """Read faults by name, each with the share of requests that it hits; ``InvalidInput`` says what is wrong."""
+    from clicknb.simulator import read_faults
+
+    if given is None:
+        return ()
+    reason = f"they must be names with shares, not {checks.described(given)}"
+    if isinstance(given, str | Mapping):
+        try:
+            return read_faults(given)
+        except ValueError as error:
+            reason = str(error)
+    remedy = 'Pass names and shares, such as faults={"lost replies": 0.01}.'
+    message = f"These faults cannot be had: {reason}. Nothing was sent. {remedy}"
+    raise InvalidInput(message)
+
+
+def _kept(
+    directory: Path, seed: int, credits: float | Decimal, faults: tuple[Fault, ...]
+) -> tuple[Gateway, datetime | None]:
     from clicknb.simulator import open_gateway
 
     try:
-        return open_gateway(directory, seed=seed, credits=credits)
+        return open_gateway(directory, seed=seed, credits=credits, faults=faults)
     except (OSError, ValueError) as error:
         reason = str(error)
     message = f"The sandbox kept in {directory} cannot be opened: {reason}. Nothing was sent. Choose another directory."
@@ -219,16 +248,7 @@ def connect(
         concurrency=concurrency,
         allow=allowed,
     )
-    return opened_by(service)
-
-
-def opened_by(service: Service) -> Account:
-    """Make the account of a service, such as a plan's, with the words that say which it is."""
-    address = getattr(service.gateway.transport, "base_url", None)
-    if address is None:
-        return Account(service, "Sandbox account")
-    kind = "LIVE account" if service.live else "Test account"
-    return Account(service, f"{kind} of {service.gateway.user} at {address}")
+    return Account(service)
 
 
 def _exchange(url: str, connections: int) -> Exchange:

@@ -1,9 +1,19 @@
-"""For tests of one's own notebooks and programs: a fresh gateway over a real socket, and a judge.
+"""For tests of one's own notebooks and programs: a fresh gateway, what it received, and a judge.
 
+In this process, where time stands still until something waits:
+
+>>> import clicknb as cn
 >>> from clicknb import testing
+>>> sms = cn.sandbox(seed=1, faults={"lost replies": 0.5})
+>>> _ = sms.send("447700900123", "Hello")
+>>> testing.messages(sms)[0].parts, sms.wait("1 day").isoformat()
+(1, '2026-03-04T10:00:00+00:00')
+
+Over a real socket:
+
 >>> with testing.server() as gateway, testing.account(gateway) as sms:
 ...     _ = sms.send("447700900123", "Hello")
-...     testing.check(sms, gateway.gateway.messages)
+...     testing.check(sms)
 <Verdict: 1 accepted; nothing lost, doubled or changed>
 """
 
@@ -20,14 +30,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from clicknb import display
 from clicknb.account import Account
-from clicknb.clock import SteppedClock
 from clicknb.errors import CampaignStopped, InvalidInput
-from clicknb.opening import connect, in_process, seeded
+from clicknb.opening import connect, sandbox, seeded
+from clicknb.simulator.faults import IN_WORDS, SHARE
 
 if TYPE_CHECKING:
     from clicknb.campaign.plan import Plan
+    from clicknb.clock import Clock
     from clicknb.ledger.ledger import Ledger
-    from clicknb.simulator import Server
+    from clicknb.simulator import Message, Server
 
 
 class Accepted(Protocol):
@@ -90,7 +101,9 @@ def server(**settings: Any) -> Iterator[Server]:
 
 
 @contextmanager
-def account(gateway: Server | str, *, seed: int = 0, **settings: Any) -> Iterator[Account]:
+def account(
+    gateway: Server | str, *, seed: int | None = 0, clock: Clock | None = None, **settings: Any
+) -> Iterator[Account]:
     """Open an account at a fresh sandbox, with a ledger of its own in a real file unless one is given.
 
     Parameters
@@ -99,20 +112,61 @@ def account(gateway: Server | str, *, seed: int = 0, **settings: Any) -> Iterato
         What ``server`` returned, or the address of a sandbox.
     seed
         What campaign ids are derived from; with them the ids, statuses and charges of a fresh sandbox are the same in
-        every run.
+        every run. With None they are random, as they are for users.
+    clock
+        What tells the account the time and lets it pass, such as ``clicknb.clock.SteppedClock``; the gateway keeps its
+        own.
     **settings
-        Those of ``clicknb.connect``.
+        Those of ``clicknb.connect``, such as ``ledger``, ``rate``, ``concurrency`` and ``allow``.
     """
-    url = gateway if isinstance(gateway, str) else gateway.url
+    url, simulator = (gateway, None) if isinstance(gateway, str) else (gateway.url, gateway.gateway)
     login = {"user": "sandbox", "password": "sandbox", "api_id": "1", "base_url": url}
     with tempfile.TemporaryDirectory() as directory:
         place = {"ledger": Path(directory) / "ledger.sqlite"}
         with connect(**{**login, **place, **settings}) as opened:
-            opened._service = replace(opened._service, mint=seeded(seed))
-            yield opened
+            service = opened.service
+            mint = service.mint if seed is None else seeded(seed)
+            yield altered(opened, mint=mint, clock=clock or service.clock, simulator=simulator)
 
 
-def check(sms: Account, messages: Iterable[Accepted] | None = None) -> Verdict:
+def altered(sms: Account, **changes: Any) -> Account:
+    """Open an account once more with another clock, other connections, or what else its service consists of.
+
+    Ledger and gateway are the same, unless they are what is changed.
+
+    Parameters
+    ----------
+    **changes
+        Attributes of ``clicknb.campaign.context.Service``, such as ``live=True`` to see what a live account would ask
+        for, or ``connect=`` to come between the campaign and its connections.
+
+    Examples
+    --------
+    >>> import clicknb as cn
+    >>> altered(cn.sandbox(), live=True).live
+    True
+    """
+    return Account(replace(sms.service, **changes))
+
+
+def messages(sms: Account) -> list[Message]:
+    """List what the sandbox behind ``clicknb.sandbox()``, or behind ``server()``, has accepted, the oldest first.
+
+    Raises
+    ------
+    InvalidInput
+        The gateway is in another process; nobody can look into it from here.
+    """
+    if sms.service.simulator is None:
+        message = (
+            "This account's gateway is not in this process, so what it has accepted cannot be seen from here. Nothing "
+            "was sent. testing.check takes the gateway's own record."
+        )
+        raise InvalidInput(message)
+    return sms.service.simulator.messages
+
+
+def check(sms: Account, accepted: Iterable[Accepted] | None = None) -> Verdict:
     """Compare what the gateway accepted with what the ledger says.
 
     ``lost``: the ledger says accepted, the gateway knows nothing of it. ``unrecorded``: the gateway accepted it, but
@@ -124,17 +178,12 @@ def check(sms: Account, messages: Iterable[Accepted] | None = None) -> Verdict:
     ----------
     sms
         The account whose ledger is judged.
-    messages
-        The gateway's own record, such as ``gateway.gateway.messages``; not needed for ``clicknb.sandbox()``.
+    accepted
+        The gateway's own record; not needed where ``messages`` has it.
     """
-    if messages is None:
-        if sms._box is None:
-            message = "This account's gateway runs elsewhere: pass its record as messages."
-            raise InvalidInput(message)
-        messages = sms._box.messages
-    arrived = list(messages)
+    arrived = list(messages(sms) if accepted is None else accepted)
     named = [message for message in arrived if message.climsgid]
-    attempts, states = _recorded(sms._service.ledger)
+    attempts, states = _recorded(sms.service.ledger)
     requests = {climsgid for climsgid, _ in attempts}
     times = Counter((message.climsgid, message.to) for message in named)
     tries = Counter(attempts[key]["row_id"] for key in times if key in attempts)
@@ -176,17 +225,7 @@ def _recorded(ledger: Ledger) -> tuple[dict[_Key, dict[str, Any]], dict[int, str
     return attempts, states
 
 
-FAULTS = {
-    "lost replies": "lost",
-    "broken connections": "reset",
-    "refused connections": "refused",
-    "cut replies": "truncated",
-    "unreadable replies": "garbage",
-    "web pages instead of replies": "html503",
-    "throttling": "throttled",
-    "expired sessions": "expired",
-    "internal errors": "error901_accepted",
-}
+FAULTS = IN_WORDS
 """What can go wrong in a rehearsal, and the sandbox's name for it."""
 
 
@@ -232,7 +271,7 @@ class Rehearsal:
 _REHEARSED = "In a sandbox; nothing has been sent."
 
 
-def rehearse(plan: Plan, fault: str, *, share: float = 0.2, seed: int = 0) -> Rehearsal:
+def rehearse(plan: Plan, fault: str, *, share: float = SHARE, seed: int = 0) -> Rehearsal:
     """Send a plan to a fresh sandbox where something goes wrong; see ``Plan.rehearse``.
 
     Parameters
@@ -245,17 +284,13 @@ def rehearse(plan: Plan, fault: str, *, share: float = 0.2, seed: int = 0) -> Re
     Raises
     ------
     InvalidInput
-        There is no fault of this name.
+        There is no fault of this name, or no such share.
     """
-    from clicknb.ledger.ledger import Ledger
-    from clicknb.simulator import Fault, Gateway
-
     if fault not in FAULTS:
         message = f"There is no rehearsal with {fault!r}; there is {', '.join(FAULTS)}. Nothing was sent."
         raise InvalidInput(message)
-    gateway = Gateway(seed=seed, credits=1_000_000, faults=[Fault(FAULTS[fault], share=share)])
-    with in_process(gateway, Ledger(owner="sandbox"), SteppedClock()) as sms:
-        rehearsed = plan.at(sms._service)
+    with sandbox(seed=seed, credits=1_000_000, faults={fault: share}) as sms:
+        rehearsed = plan.at(sms.service)
         rehearsed.options = replace(plan.options, hours=None, zone=None, budget=None)  # they would stop it for good
         step = partial(rehearsed.send, progress=False)
         sent: dict[str, int] = {}

@@ -9,10 +9,8 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 from unittest.mock import patch
@@ -20,8 +18,9 @@ from unittest.mock import patch
 import pandas as pd
 
 import clicknb as cn
-from clicknb import testing
+from clicknb import opening, testing
 from clicknb.clock import START, SteppedClock
+from clicknb.ledger.ledger import Ledger
 from clicknb.simulator import Gateway, Message, Response, Server
 
 Size = TypeVar("Size")
@@ -66,17 +65,15 @@ def in_process(
     gateway: Gateway, directory: Path, *, start: datetime = START, connections: int = 4
 ) -> Iterator[cn.Account]:
     """Open an account at a gateway in this process, with a ledger in a real file and a clock that steps."""
-    kept = patch.object(import_module("clicknb.simulator"), "open_gateway", lambda *_, **__: (gateway, start))
-    with kept, cn.sandbox(directory) as sms:
-        sms._service = replace(sms._service, concurrency=connections)
-        yield sms
+    directory.mkdir(parents=True, exist_ok=True)
+    with opening.in_process(gateway, Ledger(directory / "ledger.sqlite", owner="sandbox"), SteppedClock(start)) as sms:
+        yield testing.altered(sms, concurrency=connections)
 
 
 @contextmanager
 def over_socket(url: Server | str, ledger: Path, **settings: Any) -> Iterator[cn.Account]:
     """Open an account at a gateway behind a socket, with a clock that steps; the gateway has its own."""
-    with testing.account(url, ledger=ledger, **settings) as sms:
-        sms._service = replace(sms._service, clock=SteppedClock(datetime.now(UTC)))
+    with testing.account(url, ledger=ledger, clock=SteppedClock(datetime.now(UTC)), **settings) as sms:
         yield sms
 
 
@@ -85,10 +82,8 @@ def connected(
     url: Server | str, ledger: Path, *, later: timedelta = timedelta(0), **settings: Any
 ) -> Iterator[cn.Account]:
     """Open an account as its user does, with ids as in real life, and a clock that steps from some time on."""
-    place = url if isinstance(url, str) else url.url
-    login: dict[str, Any] = {"user": "sandbox", "password": "sandbox", "api_id": "1", "base_url": place}
-    with cn.connect(**login, ledger=ledger, **settings) as sms:
-        sms._service = replace(sms._service, clock=SteppedClock(datetime.now(UTC) + later))
+    clock = SteppedClock(datetime.now(UTC) + later)
+    with testing.account(url, ledger=ledger, seed=None, clock=clock, **settings) as sms:
         yield sms
 
 
@@ -103,7 +98,7 @@ def run(*processes: Any) -> list[int]:
 
 def pauses(sms: cn.Account, turned: timedelta = timedelta(0)) -> list[float]:
     """Keep how long each pause of an account is, and set the time of day by so much in each."""
-    clock: Any = sms._service.clock
+    clock: Any = sms.service.clock
     kept: list[float] = []
     pass_by = clock.sleep
 
@@ -137,10 +132,10 @@ class Meddler:
         return meddled
 
 
-def meddle(sms: cn.Account, act: Callable[[str], None]) -> None:
-    """Let somebody act around every call of the connections that this account opens from now on."""
-    connect = sms._service.connect
-    sms._service = replace(sms._service, connect=lambda count: Meddler(connect(count), act))
+def meddle(sms: cn.Account, act: Callable[[str], None]) -> cn.Account:
+    """Let somebody act around every call of the connections that an account opens from now on."""
+    connect = sms.service.connect
+    return testing.altered(sms, connect=lambda count: Meddler(connect(count), act))
 
 
 class Crash(BaseException):

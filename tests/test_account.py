@@ -90,7 +90,7 @@ def test_a_message_in_doubt_is_not_sent_again_either():
 
 def test_the_same_message_a_day_later_is_a_new_one(sms):
     first = sms.send("447700900123", "Hello")
-    sms._service.clock.sleep(24 * 3600 + 1)
+    sms.wait(24 * 3600 + 1)
     second = sms.send("447700900123", "Hello")
     assert first["climsgid"].iloc[0] != second["climsgid"].iloc[0]
 
@@ -105,7 +105,7 @@ def test_a_rejected_message_may_be_tried_again(sms):
 def test_statuses_and_charges_keep_order_and_index(sms):
     people = pd.DataFrame({"to": [f"44770090{n:04d}" for n in range(4)]}, index=list("abcd"))
     ids = sms.send_batch(people, to="to", text="Hi", name="x")["apimsgid"].iloc[::-1]
-    sms._service.clock.sleep(24 * 3600)
+    sms.wait(24 * 3600)
     for shown, schema in ((sms.statuses(ids), cn.frames.STATUSES), (sms.charges(ids), cn.frames.CHARGES)):
         assert shown.index.tolist() == list("dcba")
         assert shown["apimsgid"].tolist() == ids.tolist()
@@ -164,7 +164,11 @@ def test_the_magic_numbers_are_listed_and_do_what_they_say(sms):
     numbers = sms.numbers()
     assert numbers.loc["27999100105", "forces"] == "error 105"
     assert sms.send("27999100105", "Hi")["error_code"].tolist() == ["105"]
-    with testing.server() as server, testing.account(server) as other, pytest.raises(ConfigError, match="sandbox only"):
+    with (
+        testing.server() as server,
+        testing.account(server.url) as other,
+        pytest.raises(ConfigError, match="sandbox only"),
+    ):
         other.numbers()
 
 
@@ -221,11 +225,11 @@ def test_a_single_message_that_stayed_planned_is_sent_once_however_old_it_is():
     with cn.sandbox(credits=0) as sms:
         with pytest.raises(cn.errors.CampaignStopped):
             sms.send("447700900123", "Hello")
-        sms._service.clock.sleep(3 * 24 * 3600)
-        sms.redeem(next(iter(sms._box.vouchers)))
+        sms.wait(3 * 24 * 3600)
+        sms.redeem(next(iter(sms.service.simulator.vouchers)))
         sms.send("447700900123", "Hello", again=True)
         sms.campaign("single messages").resume(progress=False)
-        assert len(sms._box.messages) == 1
+        assert len(testing.messages(sms)) == 1
 
 
 def test_a_ledger_belongs_to_one_account(tmp_path):
@@ -255,7 +259,7 @@ def test_a_batch_returns_the_rows_of_its_own_plan_in_their_order(sms):
 
 def test_a_dear_message_is_ended_by_the_gateway(sms):
     sent = sms.send("447700900123", "Hello", max_credits=0.01)
-    sms._service.clock.sleep(24 * 3600)
+    sms.wait(24 * 3600)
     assert sms.statuses(sent["apimsgid"])["status"].tolist() == ["009"]
 
 
@@ -322,7 +326,7 @@ class Copy:
 
 def judged(sms, **change):
     """What the judge says if the gateway's record of the first message were another one."""
-    copies = [Copy(message.climsgid, message.to, message.text) for message in sms._box.messages]
+    copies = [Copy(message.climsgid, message.to, message.text) for message in testing.messages(sms)]
     for name, value in change.items():
         setattr(copies[0], name, value)
     return testing.check(sms, copies)
@@ -332,13 +336,13 @@ def test_the_judge_finds_each_kind_of_difference(sms):
     sms.send_batch(PEOPLE, to="to", text="Hi", name="x", progress=False)
     assert testing.check(sms).ok
     assert repr(testing.check(sms)) == "<Verdict: 3 accepted; nothing lost, doubled or changed>"
-    first = sms._box.messages[0].climsgid
+    first = testing.messages(sms)[0].climsgid
     assert judged(sms, text="Ho").wrong_text == [first]
     assert judged(sms, to="447700900009").wrong_number == [first]
     assert judged(sms, climsgid="other").unrecorded == ["other"]
     assert judged(sms, climsgid="other").lost == [first]
-    assert testing.check(sms, sms._box.messages[1:]).lost == [first]
-    assert testing.check(sms, [*sms._box.messages, sms._box.messages[0]]).doubled == [first]
+    assert testing.check(sms, testing.messages(sms)[1:]).lost == [first]
+    assert testing.check(sms, [*testing.messages(sms), testing.messages(sms)[0]]).doubled == [first]
 
 
 def test_the_judge_counts_messages_that_no_campaign_sent(sms):
@@ -352,8 +356,8 @@ def test_the_judge_counts_messages_that_no_campaign_sent(sms):
 
 def test_the_judge_looks_at_what_a_user_sees(sms):
     sms.send_batch(PEOPLE, to="to", text="Hi", name="x", progress=False)
-    first = sms._box.messages[0].climsgid
-    with sms._service.ledger._writing() as connection:
+    first = testing.messages(sms)[0].climsgid
+    with sms.service.ledger.writing() as connection:
         connection.exec_driver_sql("UPDATE attempts SET state = 'absent' WHERE row_id = 1")
     assert sms.campaign("x").sends["state"].tolist() == ["absent", "accepted", "accepted"]
     assert testing.check(sms).unrecorded == [first]

@@ -18,7 +18,6 @@ from clicknb.simulator import Fault, Gateway, Response, replies, serve
 from tests.attack import (
     DENIED_LONG_ENOUGH,
     NAME,
-    Recorder,
     connected,
     run_cell,
 )
@@ -202,6 +201,14 @@ class Misnaming(Liar):
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self.lies = False
+        self.fault = ""
+
+    def handle(self, path: str, now: datetime, **request: Any) -> Response:
+        if not (self.fault and path.endswith("sendmsg")):
+            return super().handle(path, now, **request)
+        if self.fault == "lost":
+            super().handle(path, now, **request)
+        return Response(0, b"", {}, self.fault)
 
     def lie(self, asked: dict[str, str], now: datetime) -> Response | None:
         return replies.text(f"ID: {self.messages[0].apimsgid} Status: 004") if "climsgid" in asked else None
@@ -211,7 +218,7 @@ class Misnaming(Liar):
 def test_a_message_in_doubt_does_not_become_another_one(fault, tmp_path):
     with serve(Misnaming()) as server, connected(server, tmp_path / "l.sqlite") as sms:
         sms.plan(pd.DataFrame({"to": OTHERS}), to="to", text="Other", name="other").send(progress=False)
-        server.gateway._plan = Recorder(faults=[Fault(fault)])._plan
+        server.gateway.fault = fault
         campaign = run_cell(sms, 10)
         server.gateway.lies = True
         for _ in range(4):

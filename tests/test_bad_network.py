@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 import clicknb as cn
+from clicknb import testing
 from clicknb.campaign.brakes import ASK_EVERY
 from clicknb.errors import CampaignStopped
 from clicknb.simulator import Fault, Gateway, Response, faults, serve
@@ -140,7 +141,7 @@ def test_after_a_long_pause_a_new_session_is_opened_before_anything_is_refused(t
     gateway = Recorder()
     with in_process(gateway, tmp_path) as sms:
         run_cell(sms, 10)
-        sms._service.clock.sleep(16 * 60)
+        sms.wait(16 * 60)
         run_cell(sms, 20)
         assert gateway.arrived["auth"] == 2
         assert gateway.arrived["sendmsg"] == len(gateway.messages) == 20
@@ -219,8 +220,8 @@ def impatient(gateway: Gateway, handler: type[BaseHTTPRequestHandler] = Answerin
 def test_idle_connections_that_the_server_closes_put_nothing_in_doubt(tmp_path):
     pauses = soak(20, 500)
     gateway = Recorder()
-    with impatient(gateway) as server, over_socket(server.url, tmp_path / "l.sqlite", concurrency=1) as sms:
-        meddle(sms, lambda what: server.close_idle() if what == "before start" else None)
+    with impatient(gateway) as server, over_socket(server.url, tmp_path / "l.sqlite", concurrency=1) as opened:
+        sms = meddle(opened, lambda what: server.close_idle() if what == "before start" else None)
         assert run_cell(sms, pauses + 1).counts == {"accepted": pauses + 1}
         assert server.closed >= pauses
         assert gateway.arrived["sendmsg"] == pauses + 1
@@ -290,9 +291,9 @@ class Turned:
 def test_the_pace_keeps_the_order_and_the_rate_in_every_second(rate, tmp_path, monkeypatch):
     gateway, leaving = Recorder(), []
     messages = soak(60, 1000)
-    with in_process(gateway, tmp_path, connections=4) as sms:
-        sms._service = replace(sms._service, rate=rate)
-        meddle(sms, lambda what: leaving.append(clock.now) if what == "before start" else None)
+    with in_process(gateway, tmp_path, connections=4) as opened:
+        note = lambda what: leaving.append(clock.now) if what == "before start" else None  # noqa: E731
+        sms = meddle(testing.altered(opened, rate=rate), note)
         clock = Turned(monkeypatch)
         assert run_cell(sms, messages).counts == {"accepted": messages}
         monkeypatch.undo()
@@ -305,8 +306,8 @@ def test_the_pace_keeps_the_order_and_the_rate_in_every_second(rate, tmp_path, m
 @pytest.mark.parametrize("connections", [1, 3, 16])
 def test_never_more_requests_are_on_their_way_than_there_are_connections(connections, tmp_path):
     flying, most = set(), 0
-    with serve(Recorder()) as server, over_socket(server, tmp_path / "l.sqlite", concurrency=connections) as sms:
-        connect = sms._service.connect
+    with serve(Recorder()) as server, over_socket(server, tmp_path / "l.sqlite", concurrency=connections) as opened:
+        connect = opened.service.connect
 
         class Counting:
             def __init__(self, count: int) -> None:
@@ -325,7 +326,7 @@ def test_never_more_requests_are_on_their_way_than_there_are_connections(connect
                 flying.difference_update(slot for slot, _ in answers)
                 return answers
 
-        sms._service = replace(sms._service, connect=Counting)
+        sms = testing.altered(opened, connect=Counting)
         run_cell(sms, soak(50, MESSAGES))
     assert most == connections
     assert not flying

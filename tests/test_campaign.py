@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from itertools import chain, repeat
@@ -237,7 +236,7 @@ def test_an_absent_message_is_sent_again_only_when_asked_and_with_a_new_climsgid
 def test_after_six_days_unknown_is_final():
     with cn.sandbox() as sms:
         campaign = sms.plan(pd.DataFrame({"to": ["27999400003"]}), to="to", text="Hi", name="late").send(progress=False)
-        sms._service.clock.sleep(6 * 24 * 3600 + 1)
+        sms.wait(6 * 24 * 3600 + 1)
         campaign.reconcile()
         assert campaign.counts == {"unknown": 1}
 
@@ -387,7 +386,7 @@ def test_cancelling_stops_a_sender_at_work_and_nothing_skipped_is_accepted(tmp_p
         testing.account(server, ledger=ledger, concurrency=2) as sms,
         testing.account(server, ledger=ledger) as other,
     ):
-        ask = sms._service.clock.now
+        ask = sms.service.clock.now
         calls = iter(range(1000))
 
         def now():
@@ -395,7 +394,7 @@ def test_cancelling_stops_a_sender_at_work_and_nothing_skipped_is_accepted(tmp_p
                 other.campaign("x").cancel()
             return ask()
 
-        sms._service.clock.now = now
+        sms.service.clock.now = now
         with pytest.raises(cn.errors.CampaignStopped, match="cancelled"):
             sms.plan(people(40), to="mobile", text="Hi", name="x").send(progress=False)
         counts = other.campaign("x").counts
@@ -432,8 +431,8 @@ def test_a_late_acceptance_counts_whatever_was_thought_before():
     with cn.sandbox() as sms:
         campaign = sms.plan(RESET, to="to", text="Hi", name="x").send(progress=False).reconcile(timeout="5min")
         assert campaign.counts == {"absent": 1}
-        late = Outcome(1, 1, "accepted", sms._service.clock.now(), "a" * 32)
-        sms._service.ledger.record(campaign._id, [late], [])
+        late = Outcome(1, 1, "accepted", sms.now(), "a" * 32)
+        sms.service.ledger.record(campaign.id, [late], [])
         assert campaign.counts == {"accepted": 1}
 
 
@@ -453,8 +452,8 @@ def test_of_two_attempts_the_one_that_was_accepted_says_most(accepted):
     with cn.sandbox() as sms:
         campaign = sms.plan(lost, to="to", text="Hi", name="x").send(progress=False)
         campaign.resume(resend=["unknown"], progress=False)
-        late = Outcome(1, accepted, "accepted", sms._service.clock.now(), "a" * 32)
-        sms._service.ledger.record(campaign._id, [late], [])
+        late = Outcome(1, accepted, "accepted", sms.now(), "a" * 32)
+        sms.service.ledger.record(campaign.id, [late], [])
         assert campaign.counts == {"accepted": 1}
         assert campaign.sends["apimsgid"].tolist() == ["a" * 32]
 
@@ -487,7 +486,7 @@ def send_one(sms, way):
 
 def out_of_reach(sms, looks):
     """Let nobody connect for some looks."""
-    connect = sms._service.connect
+    connect = sms.service.connect
     away = iter(looks)
 
     def refuse(count):
@@ -495,14 +494,14 @@ def out_of_reach(sms, looks):
             raise AWAY
         return connect(count)
 
-    sms._service = replace(sms._service, connect=refuse)
+    return testing.altered(sms, connect=refuse)
 
 
 @pytest.mark.parametrize("way", ASKED)
 def test_a_gateway_out_of_reach_for_a_while_is_asked_again_later(way):
-    with cn.sandbox() as sms:
-        send_one(sms, way)
-        out_of_reach(sms, [True, True])
+    with cn.sandbox() as opened:
+        send_one(opened, way)
+        sms = out_of_reach(opened, [True, True])
         looks = []
         campaign = sms.campaign("x")
         getattr(campaign, way)(seen=looks.append)
@@ -514,11 +513,11 @@ def test_a_gateway_out_of_reach_for_a_while_is_asked_again_later(way):
 
 @pytest.mark.parametrize("way", ASKED)
 def test_a_gateway_out_of_reach_all_the_time_is_an_error_at_its_end(way):
-    with cn.sandbox() as sms:
-        send_one(sms, way)
-        before = sms.campaign("x").outcomes
-        slept = pauses(sms)
-        out_of_reach(sms, repeat(True))
+    with cn.sandbox() as opened:
+        send_one(opened, way)
+        before = opened.campaign("x").outcomes
+        slept = pauses(opened)
+        sms = out_of_reach(opened, repeat(True))
         with pytest.raises(NotSent, match=r"The gateway is away\."):
             getattr(sms.campaign("x"), way)("10min")
         assert sum(slept) == 600
@@ -526,10 +525,10 @@ def test_a_gateway_out_of_reach_all_the_time_is_an_error_at_its_end(way):
 
 
 def test_one_answer_is_enough_for_asking_to_end_without_an_error():
-    with cn.sandbox() as sms:
+    with cn.sandbox() as opened:
         frame = pd.DataFrame({"to": ["27999200003"]})  # never final
-        sms.plan(frame, to="to", text="Hi", name="x").send(progress=False)
-        out_of_reach(sms, chain([True, False], repeat(True)))
+        opened.plan(frame, to="to", text="Hi", name="x").send(progress=False)
+        sms = out_of_reach(opened, chain([True, False], repeat(True)))
         looks = []
         campaign = sms.campaign("x").track("10min", progress=False, seen=looks.append)
         assert [look.trouble for look in looks[:3]] == [AWAY, None, AWAY]
@@ -539,10 +538,10 @@ def test_one_answer_is_enough_for_asking_to_end_without_an_error():
 
 @pytest.mark.parametrize("way", ASKED)
 def test_asking_ends_when_somebody_has_seen_enough(way):
-    with cn.sandbox() as sms:
-        send_one(sms, way)
-        slept = pauses(sms)
-        out_of_reach(sms, repeat(True))
+    with cn.sandbox() as opened:
+        send_one(opened, way)
+        slept = pauses(opened)
+        sms = out_of_reach(opened, repeat(True))
         stop, looks = Event(), []
 
         def seen(look):
@@ -642,7 +641,7 @@ def test_a_mixed_list_settles_each_recipient_by_its_own_line():
 
 def test_a_scheduled_campaign_waits_at_the_gateway_and_can_be_cancelled():
     with cn.sandbox() as sms:
-        at = sms._service.clock.now() + timedelta(hours=2)
+        at = sms.now() + timedelta(hours=2)
         campaign = sms.plan(people(5), to="mobile", text="Hi", name="later").send(at=at, progress=False).refresh()
         assert set(campaign.statuses["status"]) == {"011"}
         assert set(campaign.cancel().statuses["delivery"]) == {"cancelled"}
@@ -652,7 +651,7 @@ def test_a_scheduled_campaign_waits_at_the_gateway_and_can_be_cancelled():
 @pytest.mark.parametrize("hours", [-1, 0, 24 * 7 + 1, "soon", None])
 def test_a_time_that_the_gateway_would_not_take_is_refused(hours):
     with cn.sandbox() as sms:
-        now = sms._service.clock.now()
+        now = sms.now()
         at = now + timedelta(hours=hours) if isinstance(hours, int) else hours or now.replace(tzinfo=None)
         with pytest.raises(cn.errors.InvalidInput, match="at must be a time"):
             sms.plan(people(1), to="mobile", text="Hi", name="later").send(at=at)
@@ -693,7 +692,7 @@ def test_a_balance_that_cannot_be_asked_makes_a_campaign_with_a_budget_wait_and_
             plan.send(progress=False)
         assert len(slept) == 3
         assert sms.campaign("x").counts == {"planned": 3}
-        assert sms._box.messages == []
+        assert testing.messages(sms) == []
         asked.clear()
         sms.gateway.getbalance = lambda: unreachable() if len(asked) < 2 else balance()
         assert plan.send(progress=False).counts == {"accepted": 3}
@@ -714,25 +713,25 @@ def test_a_balance_that_is_refused_stops_a_campaign_with_a_budget_at_once():
             plan.send(progress=False)
         assert slept == []
         assert sms.campaign("x").counts == {"planned": 3}
-        assert sms._box.messages == []
+        assert testing.messages(sms) == []
 
 
 def test_what_left_before_a_crash_is_spent_although_nobody_could_ask_the_balance(tmp_path):
     gateway = Recorder(faults=[Fault("lost", share=0.2)])
-    with in_process(gateway, tmp_path, connections=1) as sms:
+    with in_process(gateway, tmp_path, connections=1) as opened:
         left = iter(range(21))
 
         def crash(what):
             if what == "before start" and next(left, None) is None:
                 raise Crash
 
-        meddle(sms, crash)
+        sms = meddle(opened, crash)
         with pytest.raises(Crash):
             sms.plan(people(40), to="mobile", text="Hi", name="x", budget=33).send(progress=False)
     with in_process(gateway, tmp_path, connections=1) as sms:
         counts = sms.campaign("x").counts
         assert min(counts["accepted"], counts["unknown"]) > 5
-        spent = sms._service.ledger.spent(sms.campaign("x")._id)
+        spent = sms.service.ledger.spent(sms.campaign("x").id)
         assert spent == Decimal("0.8") * (counts["accepted"] + counts["unknown"])
 
 
@@ -776,27 +775,27 @@ STATUSES = ("001", "002", "003", "004", "007", "011", "042")
 @settings(max_examples=60)
 def test_what_is_counted_in_the_ledger_is_what_the_frames_show(data):
     with cn.sandbox() as sms:
-        ledger, now = sms._service.ledger, sms._service.clock.now()
+        ledger, now = sms.service.ledger, sms.now()
         people = pd.DataFrame({"to": [f"4477009001{number:02d}" for number in range(6)]})
         campaign = sms.plan(people, to="to", text="Hi", name="x").send(progress=False)
-        with ledger._writing() as connection:
+        with ledger.writing() as connection:
             connection.execute(sa.delete(tables.attempts))
         for row_id in data.draw(st.lists(st.integers(1, 6), unique=True)):
             states = data.draw(st.lists(st.sampled_from(["accepted", "unknown", "absent", "returned"]), max_size=3))
             for attempt, state in enumerate(states, 1):
-                ledger.record(campaign._id, [], [Intent(row_id, attempt, f"{row_id}{attempt}", 1)])
-                ledger.record(campaign._id, [Outcome(row_id, attempt, state, now)], [])
+                ledger.record(campaign.id, [], [Intent(row_id, attempt, f"{row_id}{attempt}", 1)])
+                ledger.record(campaign.id, [Outcome(row_id, attempt, state, now)], [])
                 seen = st.tuples(st.sampled_from(STATUSES), st.sampled_from(["", "a"]), st.integers(0, 3))
                 for status, apimsgid, seconds in data.draw(st.lists(seen, max_size=4)):
                     charge = data.draw(st.sampled_from([None, Decimal("0.8"), Decimal(0)]))
                     at = now + timedelta(seconds=seconds)
                     ledger.note([records.Event(row_id, attempt, apimsgid, status, at, "query", charge)])
-        shown = views.joined(ledger, campaign._id)
+        shown = views.joined(ledger, campaign.id)
         shown["delivery"] = shown["delivery"].where(shown["state"] == "accepted", "")
         frame = shown.groupby(["state", "delivery"]).agg(
             rows=("to", "size"), charged=("charge", "count"), charge=("charge", "sum")
         )
-        counted = pd.DataFrame(tally(ledger, campaign._id)).groupby(["state", "delivery"]).sum()
+        counted = pd.DataFrame(tally(ledger, campaign.id)).groupby(["state", "delivery"]).sum()
         counted["charge"] /= 1_000_000
         pd.testing.assert_frame_equal(counted, frame, check_dtype=False)
 

@@ -40,8 +40,7 @@ def sms():
 @pytest.fixture
 def live(sms):
     """The sandbox, taken for a live account."""
-    sms._service = replace(sms._service, live=True)
-    return sms
+    return testing.altered(sms, live=True)
 
 
 def table(count=5, **more):
@@ -79,7 +78,7 @@ def excel(frame):
 
 
 def sent(account):
-    return {each.to: each.text for each in account._box.messages}
+    return {each.to: each.text for each in testing.messages(account)}
 
 
 # the table
@@ -357,19 +356,18 @@ def test_what_is_unknown_can_be_asked_about(sms):
 
 @pytest.mark.parametrize(("number", "button"), [("27999200004", "track"), ("27999400003", "settle")])
 def test_a_gateway_out_of_reach_for_a_while_is_asked_again(number, button, sms):
-    form = checked(sms, table(1).assign(mobile=number))
+    away = []
+
+    def connect(count):
+        if away:
+            raise away.pop()
+        return sms.service.connect(count)
+
+    form = checked(testing.altered(sms, connect=connect), table(1).assign(mobile=number))
     form.send.click()
-    connect, away = form.campaign._service.connect, iter(range(2))
-
-    def refuse(count):
-        for _ in away:
-            message = "The gateway is away."
-            raise cn.errors.NotSent(message)
-        return connect(count)
-
-    form.campaign._service = replace(form.campaign._service, connect=refuse)
+    away += [cn.errors.NotSent("The gateway is away.")] * 2
     getattr(form.outcome, button).click()
-    assert (form.last_error, next(away, None)) == (None, None)
+    assert (form.last_error, away) == (None, [])
     assert form.outcome.result.counts == {"accepted": 1}
 
 

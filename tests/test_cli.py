@@ -205,6 +205,35 @@ def test_an_option_out_of_range_is_refused_by_name(wrong):
     assert f"argument {wrong[0]}: {wrong[1]} is no" in refused.stderr
 
 
+@pytest.mark.parametrize(
+    ("fault", "code", "words"),
+    [
+        ("lost", 2, "argument --fault: lost is no fault with its share, such as 'lost replies=0.01'"),
+        ("lost=much", 2, "argument --fault: much is no amount"),
+        ("lost=1.5", 1, "a fault's share is between 0 and 1, not 1.5. Nothing was sent."),
+        ("lose=0.5", 1, "no fault is called 'lose'; there are lost replies, broken connections"),
+    ],
+)
+def test_a_fault_that_cannot_be_had_is_refused(fault, code, words):
+    refused = clicknb("sandbox", "--port", "0", "--fault", fault, timeout=30)
+    assert refused.returncode == code
+    assert words in refused.stderr
+
+
+def test_the_sandbox_has_the_faults_that_it_is_given():
+    with started("sandbox", "--port", "0", "--fault", "lost replies=0.5", "--fault", "internal errors=0.5") as process:
+        url, outcomes = address(process), set()
+        login = {"user": "sandbox", "password": "sandbox", "api_id": "1", "text": "Hello"}
+        for number in range(20):
+            sent = {**login, "to": f"447700900{number:03d}"}
+            try:
+                outcomes.add(requests.post(f"{url}/http/sendmsg", sent, timeout=10).text[:8])
+            except requests.ConnectionError:
+                outcomes.add("lost")
+        process.terminate()
+    assert outcomes == {"lost", "ERR: 901"}
+
+
 def test_the_version_is_that_of_the_package():
     assert clicknb("--version").stdout == f"clicknb {cn.__version__}\n"
 

@@ -25,7 +25,7 @@ def doubtful(sms: cn.Account) -> cn.Campaign:
 
 def live(sms: cn.Account, story: list[float | timedelta], name: str = "reset") -> str:
     """Let seconds pass and ask after each, or set the time of day; returns what the message is thought to be."""
-    clock: Any = sms._service.clock
+    clock: Any = sms.service.clock
     campaign = sms.campaign(name)
     for step in story:
         if isinstance(step, timedelta):
@@ -96,7 +96,7 @@ def test_a_new_program_counts_only_what_it_saw_itself(tmp_path):
     with in_process(gateway, tmp_path) as sms:
         doubtful(sms)
         assert live(sms, [30, 600]) == "unknown"
-        now = sms._service.clock.now()
+        now = sms.now()
     with in_process(gateway, tmp_path, start=now) as sms:
         assert live(sms, [0, 60, 59.999]) == "unknown"
         assert live(sms, [0.001]) == "absent"
@@ -110,7 +110,7 @@ def test_one_call_settles_it_in_the_program_that_sent_it_and_in_a_later_one(tmp_
             if name == "mine":
                 assert campaign.reconcile().counts == {"absent": 1}
                 continue
-            now = sms._service.clock.now() + HOUR
+            now = sms.now() + HOUR
         with in_process(gateway, tmp_path / name, start=now) as sms:
             assert sms.campaign("reset").reconcile().counts == {"absent": 1}
 
@@ -121,7 +121,7 @@ def test_a_second_attempt_is_in_doubt_from_its_own_time():
         live(sms, [30, 60])
         campaign.resume(resend=["unknown"], progress=False)
         live(sms, [29.999, 30.001])
-        assert [attempt["state"] for attempt in sms._service.ledger.attempts()] == ["absent", "unknown"]
+        assert [attempt["state"] for attempt in sms.service.ledger.attempts()] == ["absent", "unknown"]
         assert live(sms, [60, 60]) == "absent"
 
 
@@ -131,5 +131,5 @@ def test_a_row_that_takes_the_place_of_one_that_is_forgotten_is_in_doubt_by_itse
         assert live(sms, [30, 60, 60]) == "absent"
         sms.purge(campaign="reset", whole=True)
         sms.plan(RESET, to="to", text="Hi", name="again").send(progress=False)
-        assert sms._service.ledger.attempts()[0]["row_id"] == 1
+        assert sms.service.ledger.attempts()[0]["row_id"] == 1
         assert live(sms, [30, HOUR, 0, HOUR, 0], name="again") == "unknown"

@@ -129,7 +129,7 @@ def noted(sms, name):
     campaign = sms.campaign(name)
     facts[name] = [campaign.counts, bool(campaign.stopped), campaign.paused]
     facts[name] += [campaign.sends[column].astype("object").fillna("").tolist() for column in ("state", "error_code")]
-    table = sms._service.ledger.table(campaign._id)
+    table = sms.service.ledger.table(campaign.id)
     facts[name] += [table["left_out"], table["skip_kind"]]
 
 
@@ -172,7 +172,7 @@ with cn.sandbox(directory) as sms:
         facts["again"] = [type(warning.message).__name__ for warning in heard]
     for name in sms.campaigns()["name"]:
         noted(sms, name) if " " not in name and name != "x" else None
-    facts["arrived"] = sorted([message.to, message.text] for message in sms._box.messages)
+    facts["arrived"] = sorted([message.to, message.text] for message in testing.messages(sms))
     draft = Draft(numbers=f"{number(1)}, n/a, {number(1)}", text="Hi")
     facts["draft"] = [len(draft.problems()), len(Draft(numbers=f"{number(1)}, {number(1)}", text="Hi").problems())]
     made = plan(sms, "form", everybody)

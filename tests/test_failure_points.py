@@ -55,8 +55,8 @@ def attack_ledger(wire: Tripwire, gateway: Gateway, directory: Path) -> None:
 
 def attack_exchange(wire: Tripwire, gateway: Gateway, directory: Path) -> None:
     """Send a campaign through connections that fail at some step."""
-    with in_process(gateway, directory, connections=CONNECTIONS) as sms:
-        meddle(sms, wire.step)
+    with in_process(gateway, directory, connections=CONNECTIONS) as opened:
+        sms = meddle(opened, wire.step)
         run_cell(sms, MESSAGES)
 
 
@@ -130,9 +130,9 @@ def test_a_connection_that_breaks_at_any_request_leaves_one_row_in_doubt(fault, 
 @pytest.mark.parametrize("at", some(range(1, MESSAGES + 1), 3, seed="gone"))
 def test_a_gateway_that_goes_away_at_any_request_stops_the_campaign_and_nothing_is_lost(at, tmp_path):
     gateway = Recorder()
-    with serve(gateway) as server, over_socket(server, tmp_path / "l.sqlite", concurrency=CONNECTIONS) as sms:
+    with serve(gateway) as server, over_socket(server, tmp_path / "l.sqlite", concurrency=CONNECTIONS) as opened:
         sent = count(1)
-        meddle(sms, lambda what: server.close() if what == "before start" and next(sent) == at else None)
+        sms = meddle(opened, lambda what: server.close() if what == "before start" and next(sent) == at else None)
         plan = sms.plan(people(MESSAGES), to="to", text="Hi", name=NAME)
         with pytest.raises(CampaignStopped, match="cannot be reached"):
             plan.send(progress=False)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import types
 import warnings
-from dataclasses import replace
 from datetime import timedelta
 from threading import Event
 
@@ -45,9 +44,7 @@ def sms():
 @pytest.fixture
 def live(sms):
     """The sandbox, taken for a live account."""
-    sms._service = replace(sms._service, live=True)
-    sms._title = "LIVE account of ann at https://sms.invalid"
-    return sms
+    return testing.altered(sms, live=True)
 
 
 def message(account, numbers=ANN, text="Hello", **more):
@@ -59,7 +56,7 @@ def message(account, numbers=ANN, text="Hello", **more):
 
 
 def sent(account):
-    return [(each.to, each.text) for each in account._box.messages]
+    return [(each.to, each.text) for each in testing.messages(account)]
 
 
 # the draft
@@ -184,7 +181,7 @@ def test_the_next_message_begins_empty_with_the_same_sender(sms):
 
 
 def test_it_is_delivered_when_wanted(sms):
-    when = sms._service.clock.now() + timedelta(hours=5)
+    when = sms.now() + timedelta(hours=5)
     form = message(sms, at=when)
     form.check.click()
     form.send.click()
@@ -215,7 +212,7 @@ def test_a_live_account_needs_its_token(live):
 
 def test_a_live_account_is_framed_and_named(live, sms):
     form = message(live)
-    assert "LIVE account of ann" in shown(form.view)
+    assert "LIVE account of sandbox" in shown(form.view)
     assert "cost money" in shown(form.view)
     assert form.view.layout.border_top == markup.LIVE_FRAME
 
@@ -249,7 +246,7 @@ def test_no_credit_is_explained_and_nothing_is_lost():
 
 def test_work_goes_on_in_a_thread_and_can_be_cancelled(sms):
     form = message(sms)
-    form._background = True
+    form.background = True
     begun, stopped = Event(), Event()
 
     def job(task):
@@ -273,7 +270,7 @@ def test_work_goes_on_in_a_thread_and_can_be_cancelled(sms):
 
 def test_a_message_is_sent_from_the_thread(sms):
     form = message(sms)
-    form._background = True
+    form.background = True
     form.check.click()
     form.wait(30)
     form.send.click()
@@ -287,7 +284,7 @@ def test_sending_is_cancelled_half_way_and_goes_on(tmp_path):
     with testing.server() as server, testing.account(server, rate=5) as sms:
         form = message(sms, "\n".join(numbers))
         form.check.click()
-        form._background = True
+        form.background = True
         form.send.click()
         wait_for(lambda: server.gateway.messages, "the first message")
         form.cancel()
@@ -364,13 +361,13 @@ def test_the_code_makes_the_same_plan(sms, text):
     form.check.click()
     found = run_code(form.code.text)
     assert found["plan"].token == form.plan.token
-    assert found["sms"]._box.messages[0].text == text
+    assert testing.messages(found["sms"])[0].text == text
 
 
 def test_the_code_of_one_number_sends_it(sms):
     form = message(sms, "07700 900123", 'Say "yes"', country="GB", sender="Shop")
     found = run_code(form.code.text)
-    assert [(each.to, each.text) for each in found["sms"]._box.messages] == [(ANN, 'Say "yes"')]
+    assert [(each.to, each.text) for each in testing.messages(found["sms"])] == [(ANN, 'Say "yes"')]
 
 
 @pytest.mark.parametrize("numbers", ["+{0}", "+{0} {1}"])
@@ -381,11 +378,11 @@ def test_a_number_that_ends_in_zeros_is_asked_about_once(sms, numbers):
     found = run_code(form.code.text)
     form.send.click()
     assert zeros in {to for to, _ in sent(sms)}
-    assert zeros in {each.to for each in found["sms"]._box.messages}
+    assert zeros in {each.to for each in testing.messages(found["sms"])}
 
 
 def test_the_code_of_a_scheduled_message_runs(sms):
-    form = message(sms, at=sms._service.clock.now() + timedelta(hours=5))
+    form = message(sms, at=sms.now() + timedelta(hours=5))
     assert run_code(form.code.text)["campaign"].counts == {"accepted": 1}
 
 
@@ -394,7 +391,7 @@ def test_the_code_names_no_secret_and_opens_the_same_ledger():
         form = message(account)
         assert "password" not in form.code.text
         assert server.url in form.code.text
-        assert str(account._service.ledger.path) in form.code.text
+        assert str(account.service.ledger.path) in form.code.text
 
 
 def test_the_code_cannot_be_edited_and_is_shown_on_demand(sms):
@@ -445,7 +442,7 @@ def test_an_account_is_opened_and_its_fields_are_empty_at_once(tmp_path):
         assert form.last_error is None
         assert opened == [form.account]
         assert not form.account.live
-        assert form._login.given == {}
+        assert form.login.given == {}
         form.account.close()
 
 
@@ -482,7 +479,7 @@ def test_a_secret_is_in_no_control():
     form = cn.forms.Connect(background=False)
     credentials(form, CANARY, CANARY, CANARY)
     assert CANARY not in everything(form)
-    assert CANARY not in repr(Login({"password": form._login.given["password"]}))
+    assert CANARY not in repr(Login({"password": form.login.given["password"]}))
 
 
 CONNECTING = """

@@ -38,7 +38,7 @@ def at(moment):
 
 
 def passes(sms, **time):
-    sms._service.clock.sleep(timedelta(**time).total_seconds())
+    sms.wait(timedelta(**time).total_seconds())
 
 
 # suppression
@@ -53,7 +53,7 @@ def test_who_opts_out_between_plan_and_send_gets_nothing():
             gone = randomly.sample(frame["to"].tolist(), randomly.randrange(1, 12))
             sms.suppress(gone, source="replied STOP")
             campaign = plan.send(progress=False)
-            assert {message.to for message in sms._box.messages} == set(frame["to"]) - set(gone)
+            assert {message.to for message in testing.messages(sms)} == set(frame["to"]) - set(gone)
             assert campaign.counts == {"accepted": 12 - len(gone), "skipped": len(gone)}
             left_out = campaign.sends.query("state == 'skipped'")
             assert left_out["error"].str.contains("suppressed.*replied STOP", regex=True).all()
@@ -85,14 +85,10 @@ class OptsOut:
 def test_who_opts_out_while_the_campaign_is_sent_gets_nothing_any_more(mode, after):
     frame = people(60) if mode == "each" else people(1000)
     last = frame["to"].tail(5).tolist()
-    with testing.server() as server, testing.account(server, concurrency=2) as sms:
-        inner = sms._service.connect
-        opened = partial(
-            OptsOut,
-            after=after,
-            opt_out=partial(sms.suppress, last, source="replied STOP"),
-        )
-        sms._service = replace(sms._service, connect=lambda count: opened(inner(count)))
+    with testing.server() as server, testing.account(server, concurrency=2) as opened:
+        inner = opened.service.connect
+        between = partial(OptsOut, after=after, opt_out=partial(opened.suppress, last, source="replied STOP"))
+        sms = testing.altered(opened, connect=lambda count: between(inner(count)))
         campaign = sms.plan(frame, to="to", text="Hi", name="x", mode=mode).send(progress=False)
         sent = {message.to for message in server.gateway.messages}
         assert sent.isdisjoint(last)
@@ -114,7 +110,7 @@ def test_a_suppressed_message_is_not_resent_either():
         sms.suppress("27999400002")
         campaign.resume(resend=["unknown", "rejected", "absent"], progress=False)
         assert campaign.counts == {"unknown": 1}
-        assert len(sms._service.ledger.attempts()) == 1
+        assert len(sms.service.ledger.attempts()) == 1
 
 
 class Late(OptsOut):
@@ -137,28 +133,28 @@ class Late(OptsOut):
 
 def test_who_opts_out_while_the_gateway_is_asking_for_another_attempt_gets_none():
     frame = pd.concat([pd.DataFrame({"to": ["27999400011"]}), people(9)], ignore_index=True)  # 003 the first time
-    with cn.sandbox() as sms:
-        inner = sms._service.connect
-        opt_out = partial(sms.suppress, "27999400011")
+    with cn.sandbox() as opened:
+        inner = opened.service.connect
+        opt_out = partial(opened.suppress, "27999400011")
         late = iter([partial(Late, after=3, opt_out=opt_out)])  # for sending; what is asked later is answered at once
         connect = lambda count: next(late, lambda exchange: exchange)(inner(count))  # noqa: E731
-        sms._service = replace(sms._service, concurrency=2, connect=connect)
+        sms = testing.altered(opened, concurrency=2, connect=connect)
         campaign = sms.plan(frame, to="to", text="Hi", name="x").send(progress=False)
         assert campaign.counts == {"accepted": 9, "skipped": 1}
-        assert "27999400011" not in {message.to for message in sms._box.messages}
+        assert "27999400011" not in {message.to for message in testing.messages(sms)}
 
 
 @pytest.mark.parametrize("mode", ["each", "list"])
 def test_who_opts_out_while_their_message_waits_for_its_hour_gets_nothing(mode):
     frame = pd.DataFrame({"to": ["447700900001", "447700900002", "12125550100", "12125550101", "12125550102"]})
     frame["text"] = ["Hi", "Hi", "A", "B", "C"]
-    with at(SATURDAY_EVENING + timedelta(hours=4)) as sms:
-        inner = sms._service.connect
-        opened = partial(OptsOut, after=1, opt_out=partial(sms.suppress, "447700900002"))
-        sms._service = replace(sms._service, concurrency=1, connect=lambda count: opened(inner(count)))
+    with at(SATURDAY_EVENING + timedelta(hours=4)) as opened:
+        inner = opened.service.connect
+        between = partial(OptsOut, after=1, opt_out=partial(opened.suppress, "447700900002"))
+        sms = testing.altered(opened, concurrency=1, connect=lambda count: between(inner(count)))
         plan = sms.plan(frame, to="to", text="{text}", name="x", hours="auto", outside="wait", mode=mode)
         assert plan.send(progress=False).counts == {"accepted": 4, "skipped": 1}
-        assert "447700900002" not in {message.to for message in sms._box.messages}
+        assert "447700900002" not in {message.to for message in testing.messages(sms)}
 
 
 def test_a_plan_that_was_sent_to_all_but_those_who_opted_out_may_be_sent_again():
@@ -173,7 +169,7 @@ def test_a_plan_that_was_sent_to_all_but_those_who_opted_out_may_be_sent_again()
         campaign = again.send(progress=False)
         assert campaign.counts == {"accepted": 5}
         assert campaign.sends["error"].isna().all()
-        assert len(sms._box.messages) == 5
+        assert len(testing.messages(sms)) == 5
 
 
 # quiet hours
@@ -191,7 +187,7 @@ def test_a_plan_leaves_out_whom_it_is_too_late_for():
         assert "Asia/Tokyo" in problems[2]
         assert plan.frame["local_time"].tolist() == ["Sat 18:00 +00:00", "Sat 20:00 +02:00", "Sun 03:00 +09:00"]
         plan.send(progress=False)
-        assert [message.to for message in sms._box.messages] == ["447700900001"]
+        assert [message.to for message in testing.messages(sms)] == ["447700900001"]
 
 
 def test_the_hours_are_looked_at_again_when_it_is_sent():
@@ -202,7 +198,7 @@ def test_the_hours_are_looked_at_again_when_it_is_sent():
         passes(sms, hours=3)
         with pytest.raises(CampaignStopped, match=r"outside the hours of 3 messages.*8 March 2026 at 09:00 UTC"):
             plan.send(progress=False)
-        assert sms._box.messages == []
+        assert testing.messages(sms) == []
         campaign = sms.campaign("x")
         assert campaign.counts == {"planned": 3}
         passes(sms, hours=13)
@@ -226,7 +222,7 @@ def test_the_gateway_holds_what_comes_too_early(mode):
     with at(SATURDAY_EVENING + timedelta(hours=4)) as sms:
         plan = sms.plan(ABROAD, to="to", text="Hi", name="x", hours="auto", outside="schedule", mode=mode)
         plan.send(progress=False)
-        assert len(sms._box.messages) == 3
+        assert len(testing.messages(sms)) == 3
         events = sms.campaign("x").track(timeout="6h", progress=False).outcomes.set_index("to")
         assert events.loc["12125550100", "final"]
         assert not events.loc["447700900001", "final"]
@@ -259,14 +255,14 @@ def test_the_gateway_holds_a_message_for_seven_days_but_for_a_minute():
     with at(FRIDAY_MORNING + timedelta(minutes=1)) as sms:
         plan = sms.plan(people(2), to="to", text="Hi", name="x", hours=office, outside="schedule")
         assert plan.send(progress=False).counts == {"accepted": 2}
-        assert {message.due_at for message in sms._box.messages} == {FRIDAY_MORNING + timedelta(days=7)}
+        assert {message.due_at for message in testing.messages(sms)} == {FRIDAY_MORNING + timedelta(days=7)}
 
 
 def test_cancelling_stops_what_waits_for_its_hour(monkeypatch):
     with at(SATURDAY_EVENING + timedelta(hours=4)) as sms:
         plan = sms.plan(people(3), to="to", text="Hi", name="x", hours="UK", outside="wait")
         asleep = threading.Event()
-        clock = sms._service.clock
+        clock = sms.service.clock
         jump = clock.sleep
 
         def sleep(seconds, wake=None):
@@ -280,18 +276,18 @@ def test_cancelling_stops_what_waits_for_its_hour(monkeypatch):
         with pytest.raises(CampaignStopped):
             campaign.wait(20)
         assert campaign.counts == {"skipped": 3}
-        assert sms._box.messages == []
+        assert testing.messages(sms) == []
 
 
 def test_what_was_decided_is_kept_with_each_attempt():
     with at(FRIDAY_MORNING) as sms:
         sms.plan(ABROAD.head(2), to="to", text="Hi", name="x", hours="ZA").send(progress=False)
-        kept = [json.loads(attempt["decision"]) for attempt in sms._service.ledger.attempts()]
+        kept = [json.loads(attempt["decision"]) for attempt in sms.service.ledger.attempts()]
         assert [one["zone"] for one in kept] == ["Europe/London", "Africa/Johannesburg"]
         assert {one["rule"] for one in kept} == {"ZA"}
         assert all(one["allowed"] for one in kept)
         sms.plan(people(1), to="to", text="Hi", name="y").send(progress=False)
-        decisions = [attempt["decision"] for attempt in sms._service.ledger.attempts()]
+        decisions = [attempt["decision"] for attempt in sms.service.ledger.attempts()]
         assert decisions.count(None) == 1
         assert len(decisions) == 3
 
@@ -300,7 +296,7 @@ def test_hours_of_ones_own_hold_after_a_restart(tmp_path):
     office = cn.Hours("office", {"Mon-Fri": "13:00-15:00"})
     with cn.sandbox(tmp_path) as sms:
         plan = sms.plan(people(2), to="to", text="Hi", name="x", hours=office, outside="wait")
-        sms._service.clock.sleep = lambda *_: sms.campaign("x").pause()
+        sms.service.clock.sleep = lambda *_: sms.campaign("x").pause()
         with pytest.raises(CampaignStopped, match="paused"):
             plan.send(progress=False)
     with cn.sandbox(tmp_path) as sms:
@@ -342,7 +338,7 @@ def test_messages_that_are_held_take_nothing_from_the_pace():
     with at(SATURDAY_EVENING) as sms:
         plan = sms.plan(people(3), to="to", text="Hi", name="x", hours="UK")
         passes(sms, hours=3)
-        service = replace(sms._service, rate=0.001)  # a thousand seconds for each message
+        service = replace(sms.service, rate=0.001)  # a thousand seconds for each message
         with pytest.raises(CampaignStopped, match="outside the hours of 3 messages"):
             plan.at(service).send(progress=False)
 
@@ -357,7 +353,7 @@ def test_a_plan_that_is_refused_leaves_the_rules_of_its_campaign_as_they_were():
             sms.plan(people(3), to="to", text="Hello", name="x").send(progress=False)
         with pytest.raises(CampaignStopped, match="outside the hours of 3 messages"):
             sms.campaign("x").resume(progress=False)
-        assert sms._box.messages == []
+        assert testing.messages(sms) == []
 
 
 def test_a_plan_for_another_time_or_limit_is_refused_where_rows_are_planned_otherwise():
@@ -366,16 +362,16 @@ def test_a_plan_for_another_time_or_limit_is_refused_where_rows_are_planned_othe
         passes(sms, hours=3)
         with pytest.raises(CampaignStopped):
             plan.send(progress=False)
-        later = sms._service.clock.now() + timedelta(days=2)
+        later = sms.now() + timedelta(days=2)
         plain = sms.plan(people(3), to="to", text="Hi", name="x")
         limited = sms.plan(people(3), to="to", text="Hi", name="x", max_credits=0.5)
         for refused in (partial(plain.send, at=later), limited.send):
             with pytest.raises(ContentChanged, match=r"3 of these rows.*another time or with another max_credits"):
                 refused(progress=False)
-        assert sms._box.messages == []
+        assert testing.messages(sms) == []
         assert plain.send(progress=False).counts == {"accepted": 3}
         assert plain.send(at=later, progress=False).counts == {"accepted": 3}
-        assert len(sms._box.messages) == 3
+        assert len(testing.messages(sms)) == 3
 
 
 def test_a_zone_that_was_corrected_is_the_one_that_counts():

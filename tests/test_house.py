@@ -9,6 +9,7 @@ import re
 import socket
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -77,6 +78,41 @@ def imported(path):
         else:
             continue
         yield from (name.removeprefix("clicknb").lstrip(".") for name in names if re.match(r"clicknb(\.|$)", name))
+
+
+def private_names(source):
+    """Names of others with an underscore, imported or replaced: ruff's SLF sees only those that follow a dot."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("setattr", "delattr", "patch.object")):
+            names = [value.value for value in node.args if isinstance(value, ast.Constant)]
+        else:
+            continue
+        yield from (name for name in names if re.match(r"_(?!_)", str(name)))
+
+
+def test_nobody_reaches_for_the_private_names_of_others():
+    lint = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["ruff"]["lint"]
+    assert "SLF" in lint["select"]
+    exempt = [*lint["ignore"], *(code for codes in lint["per-file-ignores"].values() for code in codes)]
+    assert [code for code in exempt if code.startswith("SLF")] == []
+    sources = {path: path.read_text(encoding="utf-8") for path in tracked() if path.suffix == ".py"}
+    assert [path_name(path) for path, source in sources.items() if re.search(r"noqa\b.*\bSLF", source)] == []
+    found = {path_name(path): names for path, source in sources.items() if (names := list(private_names(source)))}
+    assert found == {}
+
+
+def test_the_search_for_private_names_finds_them():
+    source = "from a import _b\nfrom a import b, __version__\nsetattr(a, '_c', b)\npatch.object(a, '_d')\nprint('_e')"
+    assert list(private_names(source)) == ["_b", "_c", "_d"]
+
+
+@pytest.mark.parametrize("name", clicknb.__all__)
+def test_a_public_name_is_not_private_where_it_comes_from_either(name):
+    value = getattr(clicknb, name)
+    home = f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', name)}"
+    assert [part for part in home.split(".") if part.startswith("_") and part != "__version__"] == []
 
 
 def within(name, packages):

@@ -20,7 +20,6 @@ import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -28,6 +27,7 @@ import pandas as pd
 import pytest
 
 import clicknb as cn
+from clicknb import testing
 from clicknb.clock import START, SteppedClock
 from clicknb.errors import CampaignError, ClicknbError, InvalidInput, LedgerError
 from clicknb.ledger import examination, lock, maintenance, sqlite, statements, tables
@@ -111,7 +111,7 @@ def test_a_lock_left_by_a_crash_is_taken_over_without_being_deleted(tmp_path):
 def test_a_second_thread_of_the_same_program_is_refused_too(kept, tmp_path):
     refused = []
     with cn.sandbox(tmp_path if kept else None) as sms:
-        ledger = sms._service.ledger
+        ledger = sms.service.ledger
 
         def send():
             try:
@@ -208,7 +208,7 @@ def test_on_a_network_file_system_only_a_human_can_say_that_nobody_else_sends(ki
     home = tmp_path / "my home"
     home.mkdir()
     mounts.write_text(f"/dev/a / ext4 rw 0 0\nserver:/a {str(home).replace(' ', chr(92) + '040')} {kind} rw 0 0\n")
-    monkeypatch.setattr(lock, "_MOUNTS", mounts)
+    monkeypatch.setattr(lock, "MOUNTS", mounts)
     with pytest.raises(CampaignError, match=f"{kind}.*takeover=True"), lock.sending(home / "l.sqlite", "c0ffee"):
         pass
     with lock.sending(home / "l.sqlite", "c0ffee", takeover=True):
@@ -221,7 +221,7 @@ def test_a_file_system_without_locks_is_refused_unless_taken_over(tmp_path, monk
     def no_locks(_):
         raise OSError(37, "No locks available")
 
-    monkeypatch.setattr(lock, "_try_to_lock", no_locks)
+    monkeypatch.setattr(lock, "try_to_lock", no_locks)
     with pytest.raises(CampaignError, match="without locks"), lock.sending(tmp_path / "l.sqlite", "c0ffee"):
         pass
     with lock.sending(tmp_path / "l.sqlite", "c0ffee", takeover=True):
@@ -232,7 +232,7 @@ def test_a_campaign_that_is_being_sent_elsewhere_is_not_sent_here(tmp_path):
     others = PEOPLE.assign(to=PEOPLE["to"].str.replace("4477009000", "4477009002"))
     with cn.sandbox(tmp_path) as sms, cn.sandbox(tmp_path) as second:
         campaign = plan(sms).send(progress=False)
-        with sms._service.ledger.sending(campaign._id):
+        with sms.service.ledger.sending(campaign.id):
             with pytest.raises(CampaignError, match="is being sent by"):
                 plan(second, people=others).send()
             assert campaign.counts == {"accepted": 40}
@@ -260,7 +260,7 @@ def damage(original, path, seed):
 def read_and_resume(sms, path):
     """Read every frame of a ledger, then send what it has planned."""
     with closing(Ledger(path)) as ledger:
-        sms._service = replace(sms._service, ledger=ledger)
+        sms = testing.altered(sms, ledger=ledger)
         campaign = sms.campaign("x")
         assert len(campaign.outcomes) == 40
         assert len(campaign.events) > 20
@@ -281,7 +281,7 @@ def test_a_byte_flipped_or_lost_anywhere_sends_nothing_wrong_nothing_twice_and_l
                 expected, reason = planned, ""
             except ClicknbError as error:
                 expected, reason = [], str(error)
-            sent = [(message.to, message.text) for message in sms._box.messages]
+            sent = [(message.to, message.text) for message in testing.messages(sms)]
         assert sent == expected, (seed, reason)
         assert "44770090" not in reason
         refused += reason != ""
@@ -294,7 +294,7 @@ def test_a_text_that_is_no_longer_what_was_planned_is_not_sent(tmp_path):
     with cn.sandbox() as sms:
         with pytest.raises(LedgerError, match="20 of 20 messages are not as they were planned"):
             read_and_resume(sms, path)
-        assert len(sms._box.messages) == 0
+        assert len(testing.messages(sms)) == 0
 
 
 def test_what_a_damaged_text_says_is_not_in_the_error(tmp_path):
@@ -322,20 +322,20 @@ def test_a_message_whose_attempt_is_gone_from_its_table_but_not_from_an_index_is
     with cn.sandbox() as sms:
         with pytest.raises(LedgerError, match="damaged"):
             read_and_resume(sms, path)
-        assert len(sms._box.messages) == 0
+        assert len(testing.messages(sms)) == 0
 
 
 def test_a_full_disk_stops_sending_and_what_was_recorded_stays(tmp_path):
     with cn.sandbox(tmp_path) as sms:
         first = plan(sms, "x").send(progress=False)
         many = pd.DataFrame({"to": [f"447700900{number}" for number in range(100, 900)]})
-        with sms._service.ledger.driver() as connection:
+        with sms.service.ledger.driver() as connection:
             (pages,) = connection.execute("PRAGMA page_count").fetchone()
             connection.execute(f"PRAGMA max_page_count = {pages + 2}")
-        sent = len(sms._box.messages)
+        sent = len(testing.messages(sms))
         with pytest.raises(LedgerError, match=r"the disk is full.*Free some space"):
             sms.plan(many, to="to", text="Hello " * 50, name="y").send(progress=False)
-        assert len(sms._box.messages) == sent
+        assert len(testing.messages(sms)) == sent
         assert first.counts == {"accepted": 40}
 
 
@@ -343,6 +343,7 @@ UNPRIVILEGED = """
 import os, sys
 from pathlib import Path
 import clicknb as cn
+from clicknb import testing
 from clicknb.ledger.ledger import Ledger
 from clicknb.clock import SteppedClock
 from clicknb.errors import LedgerError
@@ -364,7 +365,7 @@ try:
                 change()
             except LedgerError as error:
                 print(error)
-        print(len(sms._box.messages), "sent")
+        print(len(testing.messages(sms)), "sent")
 except LedgerError as error:
     print(error)
 """
@@ -408,7 +409,7 @@ def test_a_ledger_that_is_only_looked_at_notices_that_another_program_writes(tmp
     folder = tmp_path / "a folder with #signs? at 100%"
     folder.mkdir()
     path = half_sent(folder).rename(folder / "my ledger.sqlite")
-    monkeypatch.setattr(sqlite, "_writable", lambda _: False)
+    monkeypatch.setattr(sqlite, "writable", lambda _: False)
     with closing(Ledger(path)) as ledger, closing(sqlite3.connect(path)) as other:
         assert ledger.counts()[0]["rows"] == 20
         with other:
@@ -421,7 +422,7 @@ def test_a_ledger_that_is_only_looked_at_notices_that_another_program_writes(tmp
 
 def test_an_older_ledger_that_may_only_be_read_is_refused_and_left_alone(tmp_path, monkeypatch):
     path = tmp_path / "l.sqlite"
-    monkeypatch.setattr(sqlite, "_writable", lambda _: False)
+    monkeypatch.setattr(sqlite, "writable", lambda _: False)
     with closing(sqlite3.connect(path)) as old:
         old.executescript(OLDEST)
     content = path.read_bytes()
@@ -458,23 +459,23 @@ def held(large, monkeypatch):
         connection.close()
         found.set_result(told.get(timeout=60))
 
-    monkeypatch.setattr(examination, "_examine", hold)
+    monkeypatch.setattr(examination, "examine", hold)
     yield told
     told.put(True)  # so that closing does not wait for it
 
 
 def test_a_large_ledger_is_read_while_it_is_looked_over_and_not_written_before(tmp_path, held, caplog):
     path = half_sent(tmp_path)
-    with cn.sandbox() as sms, ThreadPoolExecutor() as pool:
+    with cn.sandbox() as opened, ThreadPoolExecutor() as pool:
         ledger = Ledger(path)
-        sms._service = replace(sms._service, ledger=ledger)
+        sms = testing.altered(opened, ledger=ledger)
         campaign = sms.campaign("x")
         resumed = pool.submit(campaign.resume, progress=False)
         while "Waiting until" not in caplog.text and not resumed.done():
             time.sleep(0.01)
         assert campaign.counts == {"accepted": 20, "planned": 20}
         assert not resumed.done()
-        assert len(sms._box.messages) == 0
+        assert len(testing.messages(sms)) == 0
         held.put(True)
         assert resumed.result().counts == {"accepted": 40}
         ledger.close()
@@ -482,9 +483,9 @@ def test_a_large_ledger_is_read_while_it_is_looked_over_and_not_written_before(t
 
 def test_a_large_ledger_that_turns_out_to_be_damaged_sends_nothing_and_is_read_no_further(tmp_path, held):
     path = half_sent(tmp_path)
-    with cn.sandbox() as sms:
+    with cn.sandbox() as opened:
         ledger = Ledger(path)
-        sms._service = replace(sms._service, ledger=ledger)
+        sms = testing.altered(opened, ledger=ledger)
         campaign = sms.campaign("x")
         held.put(False)
         for attempt in (campaign.resume, lambda: sms.send("447700900123", "Hello"), lambda: campaign.sends):
@@ -492,7 +493,7 @@ def test_a_large_ledger_that_turns_out_to_be_damaged_sends_nothing_and_is_read_n
                 attempt()
         with pytest.raises(LedgerError, match="damaged"):
             sms.backup(tmp_path / "copy.sqlite")
-        assert len(sms._box.messages) == 0
+        assert len(testing.messages(sms)) == 0
         ledger.close()
 
 
@@ -504,15 +505,15 @@ def test_a_byte_flipped_or_lost_anywhere_in_a_large_ledger_sends_nothing_wrong(t
         directory = tmp_path / str(seed)
         directory.mkdir()
         damage(original, directory / "ledger.sqlite", seed)
-        with cn.sandbox() as sms:
+        with cn.sandbox() as opened:
             try:
                 with closing(Ledger(directory / "ledger.sqlite")) as ledger:
-                    sms._service = replace(sms._service, ledger=ledger)
+                    sms = testing.altered(opened, ledger=ledger)
                     sms.campaign("x").resume(progress=False)
                 expected = planned
             except ClicknbError:
                 expected = []
-            assert [(message.to, message.text) for message in sms._box.messages] == expected, seed
+            assert [(message.to, message.text) for message in testing.messages(opened)] == expected, seed
         refused += not expected
     assert 16 < refused < 72
 
@@ -545,7 +546,7 @@ def test_looking_over_a_large_ledger_keeps_no_program_alive_and_no_file_open(tmp
 def test_a_forked_program_looks_a_large_ledger_over_itself(tmp_path, large, monkeypatch):
     path = half_sent(tmp_path)
     with monkeypatch.context() as parent:
-        parent.setattr(examination, "_examine", lambda connection, _: connection.close())  # as a thread that was left
+        parent.setattr(examination, "examine", lambda connection, _: connection.close())  # as a thread that was left
         ledger = Ledger(path)
     monkeypatch.setattr(os, "getpid", lambda: 1)
     ledger.stop(ledger.campaign_id("x"), "")
@@ -615,7 +616,7 @@ def test_a_ledger_that_is_deleted_or_replaced_while_it_is_open_stops_everything(
             (tmp_path / "ledger.sqlite").touch()
         with pytest.raises(LedgerError, match="moved, deleted or replaced"):
             plan(sms).send(progress=False)
-        assert len(sms._box.messages) == 0
+        assert len(testing.messages(sms)) == 0
 
 
 def test_a_ledger_named_relatively_stays_where_it_is(tmp_path, monkeypatch):
@@ -703,7 +704,7 @@ def test_a_ledger_of_the_first_version_is_read_resumed_and_sent_from(tmp_path):
         sms.suppress("447700900003")
         assert sms.campaign("x").resume(progress=False).counts == {"accepted": 2, "unknown": 1, "skipped": 1}
         assert plan.send(progress=False).counts == {"accepted": 2, "skipped": 2, "unknown": 1}
-        assert [message.to for message in sms._box.messages] == ["447700900002"]
+        assert [message.to for message in testing.messages(sms)] == ["447700900002"]
         with pytest.warns(cn.errors.AlreadySent):
             sms.send("447700900123", "one")
     with in_process(Gateway(), Ledger(path, owner="sandbox"), SteppedClock()) as again:
@@ -774,7 +775,7 @@ def test_what_is_written_for_every_message_has_plain_placeholders():
 def test_a_backup_made_while_messages_are_sent_is_a_whole_ledger(tmp_path):
     copies = []
     with cn.sandbox(tmp_path) as sms:
-        ledger = sms._service.ledger
+        ledger = sms.service.ledger
         record = ledger.record
 
         def recording(*arguments):
@@ -805,7 +806,7 @@ def test_an_export_holds_every_campaign(tmp_path):
         for name in ("x", "y"):
             plan(sms, name).send(progress=False)
         sms.suppress("447700900999", source="replied STOP")
-        files = maintenance.export_csv(sms._service.ledger, tmp_path / "export")
+        files = maintenance.export_csv(sms.service.ledger, tmp_path / "export")
     names = [path.name for path in files]
     assert names == ["campaigns.csv", "suppressed.csv", "sends.csv", "statuses.csv", "charges.csv", "events.csv"]
     assert cn.export.read_csv(files[1])[["to", "source"]].values.tolist() == [["447700900999", "replied STOP"]]
@@ -819,7 +820,7 @@ def test_a_purge_leaves_no_number_and_no_text_but_counts_and_charges(tmp_path):
         campaign = plan(sms).send(progress=False).track(progress=False)
         before = campaign.summary()
         ids = list(campaign.sends["climsgid"])
-        count = maintenance.purge(sms._service.ledger, sms._service.clock.now(), campaign="x")
+        count = maintenance.purge(sms.service.ledger, sms.now(), campaign="x")
         assert count == 40
         pd.testing.assert_frame_equal(campaign.summary(), before)
         assert campaign.sends["to"].isna().all()
@@ -829,7 +830,7 @@ def test_a_purge_leaves_no_number_and_no_text_but_counts_and_charges(tmp_path):
         assert b"Hi Ann" not in content
         with pytest.raises(CampaignError, match=r"purged.*new name"):
             plan(sms).send(progress=False)
-        assert len(sms._box.messages) == 40
+        assert len(testing.messages(sms)) == 40
 
 
 def test_a_single_message_after_a_purge_is_not_taken_for_one_before_it():
@@ -844,7 +845,7 @@ def test_a_single_message_after_a_purge_is_not_taken_for_one_before_it():
 def test_a_purge_of_whole_campaigns_keeps_their_names_taken(tmp_path):
     with cn.sandbox(tmp_path) as sms:
         campaign = plan(sms).send(progress=False)
-        maintenance.purge(sms._service.ledger, sms._service.clock.now(), campaign="x", whole=True)
+        maintenance.purge(sms.service.ledger, sms.now(), campaign="x", whole=True)
         assert len(campaign.sends) == 0
         with pytest.raises(CampaignError, match="purged"):
             plan(sms).send(progress=False)
@@ -853,18 +854,18 @@ def test_a_purge_of_whole_campaigns_keeps_their_names_taken(tmp_path):
 def test_a_purge_by_time_takes_what_is_older(tmp_path):
     with cn.sandbox(tmp_path) as sms:
         old = plan(sms, "x").send(progress=False)
-        clock = sms._service.clock
+        clock = sms.service.clock
         clock.sleep(86_400)
         new = plan(sms, "y").send(progress=False)
-        assert maintenance.purge(sms._service.ledger, clock.now(), before=clock.now() - timedelta(hours=1)) == 40
+        assert maintenance.purge(sms.service.ledger, clock.now(), before=clock.now() - timedelta(hours=1)) == 40
         assert old.sends["to"].isna().all()
         assert new.sends["to"].notna().all()
 
 
 def test_a_purge_of_what_is_still_to_be_sent_needs_force(tmp_path):
     path = half_sent(tmp_path)
-    with cn.sandbox() as sms, closing(Ledger(path)) as ledger:
-        sms._service = replace(sms._service, ledger=ledger)
+    with cn.sandbox() as opened, closing(Ledger(path)) as ledger:
+        sms = testing.altered(opened, ledger=ledger)
         with pytest.raises(CampaignError, match="20 of these rows are still to be sent"):
             maintenance.purge(ledger, START, campaign="x")
         assert sms.campaign("x").counts == {"accepted": 20, "planned": 20}
@@ -906,11 +907,11 @@ def test_a_ledger_of_the_first_version_is_read_gone_on_with_and_knows_suppressio
         sms.suppress(everybody[3], source="replied STOP")
         campaign.resume(progress=False)
         assert campaign.counts == {"accepted": 3, "skipped": 1}
-        assert [message.to for message in sms._box.messages] == [everybody[2]]
+        assert [message.to for message in testing.messages(sms)] == [everybody[2]]
         names = ["Ann", "Ben", "Cat", "Dee", "Eve", "Flo"]
         grown = plan(sms, people=pd.DataFrame({"to": everybody, "name": names}))
         grown.send(progress=False)
-        assert [message.to for message in sms._box.messages] == [everybody[2], *everybody[4:]]
+        assert [message.to for message in testing.messages(sms)] == [everybody[2], *everybody[4:]]
     with closing(sqlite3.connect(path)) as new:
         assert new.execute("PRAGMA user_version").fetchone() == (tables.SCHEMA_VERSION,)
         assert new.execute("PRAGMA integrity_check").fetchone() == ("ok",)
@@ -935,7 +936,7 @@ def test_a_ledger_of_an_older_version_is_shown_resumed_and_sent_on(version, tmp_
     old_ledger(tmp_path / "ledger.sqlite", version)
     everybody = numbered(*(f"44770090000{number}" for number in range(6)), "n/a")
     with cn.sandbox(tmp_path) as sms:
-        sent = lambda: [message.to[-2:] for message in sms._box.messages]  # noqa: E731
+        sent = lambda: [message.to[-2:] for message in testing.messages(sms)]  # noqa: E731
         assert {name: sms.campaign(name).counts for name in sms.campaigns()["name"]} == OF_OLD
         assert sms.campaign("x").sends["error"].dropna().tolist() == [
             "suppressed: since 3 March 2026, by telephone",

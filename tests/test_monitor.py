@@ -61,7 +61,7 @@ def test_without_a_campaign_it_says_so_and_offers_nothing(sms):
 
 def test_the_newest_campaign_is_shown_and_any_can_be_chosen(sms):
     send(sms, [ANN], "first")
-    sms._service.clock.sleep(60)
+    sms.wait(60)
     send(sms, [ANN, BOB], "second")
     form = monitor(sms)
     assert form.sight.name == "second"
@@ -75,12 +75,12 @@ def test_the_newest_campaign_is_shown_and_any_can_be_chosen(sms):
 
 def test_a_campaign_that_has_come_since_is_chosen_and_else_the_choice_stays(sms):
     send(sms, [ANN], "first")
-    sms._service.clock.sleep(60)
+    sms.wait(60)
     send(sms, [ANN], "second")
     form = monitor(sms, "first")
     form.enter()
     assert form.sight.name == "first"
-    sms._service.clock.sleep(60)
+    sms.wait(60)
     send(sms, [ANN], "third")
     form.enter()
     assert form.sight.name == "third"
@@ -88,7 +88,7 @@ def test_a_campaign_that_has_come_since_is_chosen_and_else_the_choice_stays(sms)
 
 def test_nothing_is_asked_until_somebody_asks(sms):
     send(sms, [DELIVERED])
-    sms._service.clock.sleep(3600)
+    sms.wait(3600)
     form = monitor(sms)
     assert form.sight.counts == {"pending": 1}
     assert "not asked yet" in shown(form.view)
@@ -121,7 +121,7 @@ def test_a_watch_of_what_never_becomes_final_has_an_end(sms):
 def test_it_asks_less_and_less_often(sms, monkeypatch):
     send(sms, ["27999300060"])
     pauses = []
-    clock = sms._service.clock
+    clock = sms.service.clock
     sleep = clock.sleep
     monkeypatch.setattr(clock, "sleep", lambda seconds, wake=None: (pauses.append(seconds), sleep(seconds)))
     monitor(sms).watch.click()
@@ -143,8 +143,8 @@ def test_groups_can_be_chosen(sms):
 def test_a_picture_is_drawn_again_only_if_something_has_changed(sms, monkeypatch):
     send(sms, [DELIVERED])
     drawn = []
-    draw = snapshot._drawn
-    monkeypatch.setattr(snapshot, "_drawn", lambda *given: (drawn.append(given), draw(*given))[1])
+    draw = snapshot.draw
+    monkeypatch.setattr(snapshot, "draw", lambda *given: (drawn.append(given), draw(*given))[1])
     form = monitor(sms)
     picture = form.figure
     first = bytes(picture.value)
@@ -162,13 +162,13 @@ def test_a_look_that_finds_nothing_new_shows_what_was_seen_before(sms):
     send(sms, [TOMORROW])
     form = monitor(sms)
     form.ask.click()
-    seen, tables = form.sight, form._tables.value
-    form._tables.value = "as it was"
+    seen, tables = form.sight, form.tables.value
+    form.tables.value = "as it was"
     form.ask.click()
     assert form.sight is seen
-    assert form._tables.value == "as it was"
+    assert form.tables.value == "as it was"
     form.by.value = "parts"
-    assert form._tables.value not in {tables, "as it was"}
+    assert form.tables.value not in {tables, "as it was"}
 
 
 def test_numbers_and_texts_are_nowhere(sms):
@@ -197,10 +197,7 @@ def half_sent(sms):
     """A campaign of three of which one has left."""
     people = pd.DataFrame({"to": [TOMORROW, ANN, BOB]})
     plan = sms.plan(people, to="to", text="Hello", name="check-ups")
-    service = sms._service
-    sms._service = replace(service, allow=frozenset([TOMORROW]))
-    plan.at(sms._service).send(progress=False)
-    sms._service = service
+    plan.at(replace(sms.service, allow=frozenset([TOMORROW]))).send(progress=False)
 
 
 def test_what_has_not_left_is_sent_after_a_second_click(sms):
@@ -208,15 +205,15 @@ def test_what_has_not_left_is_sent_after_a_second_click(sms):
     form = monitor(sms)
     assert "2 messages have not left yet" in shown(form.view)
     form.resume.click()
-    assert len(sms._box.messages) == 1
+    assert len(testing.messages(sms)) == 1
     assert "2 messages leave now, to the sandbox for at least 1.6 credits" in shown(form.view)
     assert form.yes.description == "Yes, send them"
     form.no.click()
     assert form.yes not in set(visible(form.view))
-    assert len(sms._box.messages) == 1
+    assert len(testing.messages(sms)) == 1
     form.resume.click()
     form.yes.click()
-    assert sorted(each.to for each in sms._box.messages) == sorted([TOMORROW, ANN, BOB])
+    assert sorted(each.to for each in testing.messages(sms)) == sorted([TOMORROW, ANN, BOB])
     assert testing.check(sms).ok
     assert form.resume not in set(visible(form.view))
 
@@ -233,14 +230,14 @@ def test_cancelling_needs_a_second_click_and_says_what_it_means(sms):
     form.yes.click()
     assert form.sight.waiting == 0
     assert form.sight.counts["skipped"] == 2
-    assert len(sms._box.messages) == 1
+    assert len(testing.messages(sms)) == 1
     form.yes.click()  # as no browser would: nothing was asked
     assert form.last_error is None
 
 
 def test_what_the_gateway_defers_is_cancelled(sms):
     people = pd.DataFrame({"to": [ANN, BOB]})
-    when = sms._service.clock.now() + pd.Timedelta(hours=5)
+    when = sms.now() + pd.Timedelta(hours=5)
     sms.plan(people, to="to", text="Hello", name="later").send(at=when, progress=False)
     form = monitor(sms)
     form.ask.click()
@@ -337,7 +334,7 @@ def test_a_watch_goes_on_when_the_gateway_was_out_of_reach(question, sms, monkey
         return ask(*given)
 
     monkeypatch.setattr(place, name, stumble)
-    form._doing.observe(lambda change: said.append(change["new"]), "value")
+    form.doing.observe(lambda change: said.append(change["new"]), "value")
     form.watch.click()
     assert form.last_error is None
     assert any("The gateway is away." in words for words in said)
@@ -380,12 +377,12 @@ def test_on_a_page_the_record_is_a_link_that_goes_with_the_next_click(sms, tmp_p
     send(sms, [ANN])
     form = monitor(sms)
     form.csv.click()
-    found = re.search(r'href="data:text/csv;base64,([^"]+)" download="([^"]+)"', form._notice.value)
+    found = re.search(r'href="data:text/csv;base64,([^"]+)" download="([^"]+)"', form.notice.value)
     rows = list(csv.DictReader(io.StringIO(b64decode(found[1]).decode("utf-8-sig"))))
     assert (found[2], rows[0]["to"]) == ("check-ups.csv", f"'{ANN}")
     assert list(tmp_path.iterdir()) == []
     form.ask.click()
-    assert "base64" not in form._notice.value
+    assert "base64" not in form.notice.value
 
 
 @pytest.mark.parametrize("payload", [*PAYLOADS, "../../etc/passwd", "C:\\x", "a" * 300, "…", f"to {ANN}"])
@@ -449,8 +446,8 @@ def test_markup_stays_text_wherever_it_comes_from(payload):
         variants = {"<b>A</b>": payload, plain: f"{payload}!"}
         people = pd.DataFrame({"to": [ANN, BOB]})
         plan = sms.plan(people, to="to", variants={key: _braced(text) for key, text in variants.items()}, name=plain)
-        plan.at(replace(sms._service, allow=frozenset([ANN]))).send(progress=False)
-        sms._service.ledger.stop(sms.campaign(plain)._id, payload)
+        plan.at(replace(sms.service, allow=frozenset([ANN]))).send(progress=False)
+        sms.service.ledger.stop(sms.campaign(plain).id, payload)
         form = monitor(sms)
         form.by.value = "variant"
         form.ask.click()

@@ -8,7 +8,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -231,16 +231,16 @@ class Life(RuleBasedStateMachine):
     def open_an_account(self) -> None:
         opened = in_process(self.gateway, self._directory, start=self._now, connections=CONNECTIONS)
         self.sms = self._opened.enter_context(opened)
-        service = self.sms._service
-        self.sms._service = replace(
-            service,
+        service = self.sms.service
+        self.sms = testing.altered(
+            self.sms,
             clock=WrongClock(service.clock, lambda: self.wrong),
             connect=lambda count: OutOfStep(service.connect(count), self.gateway, self._luck),
         )
 
     def now(self) -> datetime:
         """Tell the true time."""
-        return self.sms._service.clock.now() - self.wrong
+        return self.sms.now() - self.wrong
 
     def teardown(self) -> None:
         self._opened.close()
@@ -296,7 +296,7 @@ class Life(RuleBasedStateMachine):
         with suppress(ClicknbError):  # it may be that nothing it says can be read
             self.campaign().reconcile(timeout=0)
         sends = self.campaign().sends
-        recent = sends["submitted_at"] > self.sms._service.clock.now() - REMEMBERED
+        recent = sends["submitted_at"] > self.sms.now() - REMEMBERED
         doubtful = sends["climsgid"][recent & (sends["state"] == "unknown") & ~sends["to"].isin(self.unsure)]
         assert self.gateway.lie or set(doubtful).isdisjoint(self.known())
 
@@ -340,7 +340,7 @@ class Life(RuleBasedStateMachine):
     def send_a_single_message(self, number: int, again: bool) -> None:
         to, before = f"447700900{number}", self.gateway.arrived["sendmsg"]
         same = self.singles().query("to == @to and state in ['accepted', 'unknown', 'sending']")
-        recent = same["submitted_at"] >= self.sms._service.clock.now() - timedelta(hours=24)
+        recent = same["submitted_at"] >= self.sms.now() - timedelta(hours=24)
         has = self.has_had(to)
         with warnings.catch_warnings(), suppress(CampaignStopped):
             warnings.simplefilter("ignore", AlreadySent)
@@ -377,7 +377,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([40, 20 * 60, 25 * 3600, 7 * 24 * 3600]))
     def time_passes(self, seconds: int) -> None:
-        self.sms._service.clock.sleep(seconds)
+        self.sms.wait(seconds)
 
     @rule(wrong=st.sampled_from([-7200, -60, 0, 60, 3600]))
     def the_clock_is_set(self, wrong: int) -> None:
@@ -411,7 +411,7 @@ class Life(RuleBasedStateMachine):
 
     def forget(self, backup: Backup) -> None:
         """Expect of the ledger what it knew when it was copied."""
-        attempts = self.sms._service.ledger.attempts()
+        attempts = self.sms.service.ledger.attempts()
         self.cancelled = set(backup.cancelled)
         self.recorded = sum(count["rows"] for count in self.counts())
         self.seen = {(one["row_id"], one["attempt"]): (one["climsgid"], one["state"]) for one in attempts}
@@ -450,7 +450,7 @@ class Life(RuleBasedStateMachine):
                 self.open_an_account()
                 wire.steps = 0
                 if not isinstance(error, sqlite3.Error):
-                    meddle(self.sms, wire.step)
+                    self.sms = meddle(self.sms, wire.step)
                 getattr(self, action if self.recorded else "run_the_cell")()
             wire.error = None
             self._opened.close()
@@ -485,7 +485,7 @@ class Life(RuleBasedStateMachine):
     @invariant()
     def an_id_and_a_status_belong_to_one_message(self) -> None:
         owners = {message.apimsgid: message.climsgid for message in self.gateway.messages}
-        ids = [entry for entry in self.sms._service.ledger.attempts() if entry["apimsgid"]]
+        ids = [entry for entry in self.sms.service.ledger.attempts() if entry["apimsgid"]]
         assert len({entry["apimsgid"] for entry in ids}) == len(ids)
         assert all(owners[entry["apimsgid"]] == entry["climsgid"] for entry in ids)
         if self.recorded:
@@ -494,7 +494,7 @@ class Life(RuleBasedStateMachine):
             assert all(status in self.gateway.told[name] for name, status in told)
 
     def counts(self) -> list[dict[str, Any]]:
-        return [count for count in self.sms._service.ledger.counts() if count["name"] == NAME]
+        return [count for count in self.sms.service.ledger.counts() if count["name"] == NAME]
 
     @invariant()
     def everybody_is_named_and_the_counts_add_up(self) -> None:
@@ -507,7 +507,7 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def attempts_only_move_forward(self) -> None:
-        attempts = {(entry["row_id"], entry["attempt"]): entry for entry in self.sms._service.ledger.attempts()}
+        attempts = {(entry["row_id"], entry["attempt"]): entry for entry in self.sms.service.ledger.attempts()}
         turns = {(entry["row_id"], entry["turn"]) for entry in attempts.values()}
         assert len({entry["climsgid"] for entry in attempts.values()}) == len(turns)
         assert self.seen.keys() <= attempts.keys()

@@ -7,7 +7,6 @@ import random
 import signal
 import sqlite3
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -39,9 +38,9 @@ class Watched(SequentialExchange):
         super().start(slot, request)
 
 
-def watch(sms: cn.Account, look: Callable[[Request], None]) -> None:
+def watch(sms: cn.Account, look: Callable[[Request], None]) -> cn.Account:
     transport = sms.gateway.transport
-    sms._service = replace(sms._service, connect=lambda count: Watched(look, transport, count))
+    return testing.altered(sms, connect=lambda count: Watched(look, transport, count))
 
 
 def plan(sms: cn.Account, name: str = "x"):
@@ -51,7 +50,7 @@ def plan(sms: cn.Account, name: str = "x"):
 def test_each_intent_is_on_the_disk_before_its_request_leaves(tmp_path):
     path = tmp_path / "ledger.sqlite"
     seen = []
-    with testing.server() as server, testing.account(server, ledger=path) as sms:
+    with testing.server() as server, testing.account(server, ledger=path) as opened:
 
         def look(request: Request) -> None:
             other = sqlite3.connect(path)
@@ -59,7 +58,7 @@ def test_each_intent_is_on_the_disk_before_its_request_leaves(tmp_path):
             seen.append(row.fetchone())
             other.close()
 
-        watch(sms, look)
+        sms = watch(opened, look)
         plan(sms).send(progress=False)
     assert seen == [("sending",)] * 30
 
@@ -67,7 +66,7 @@ def test_each_intent_is_on_the_disk_before_its_request_leaves(tmp_path):
 def test_never_more_rows_are_open_than_there_are_connections(tmp_path):
     path = tmp_path / "ledger.sqlite"
     most = 0
-    with testing.server() as server, testing.account(server, ledger=path, concurrency=4) as sms:
+    with testing.server() as server, testing.account(server, ledger=path, concurrency=4) as opened:
 
         def look(_: Request) -> None:
             nonlocal most
@@ -76,7 +75,7 @@ def test_never_more_rows_are_open_than_there_are_connections(tmp_path):
             other.close()
             most = max(most, count)
 
-        watch(sms, look)
+        sms = watch(opened, look)
         plan(sms).send(progress=False)
     assert most == 4
 
@@ -85,21 +84,20 @@ def test_a_sender_that_dies_leaves_its_open_rows_unknown_and_the_rest_planned():
     class Crash(BaseException):
         pass
 
-    with testing.server() as server, testing.account(server, concurrency=4) as sms:
+    with testing.server() as server, testing.account(server, concurrency=4) as opened:
         left = iter(range(11))
 
         def look(_: Request) -> None:
             if next(left, None) is None:
                 raise Crash
 
-        watch(sms, look)
+        sms = watch(opened, look)
         with pytest.raises(Crash):
             plan(sms).send(progress=False)
         campaign = sms.campaign("x")
         assert set(campaign.counts) <= {"accepted", "unknown", "planned"}
         assert 0 < campaign.counts["unknown"] <= 4
-        watch(sms, lambda _: None)
-        campaign = sms.campaign("x").resume(progress=False)
+        campaign = opened.campaign("x").resume(progress=False)
         assert campaign.counts.get("planned") is None
         campaign.reconcile(timeout=0)
         assert testing.check(sms, server.gateway.messages).ok
@@ -119,20 +117,19 @@ def test_rows_left_sending_by_a_killed_program_become_unknown(tmp_path):
 
 
 def test_an_interrupt_sends_nothing_new_and_records_what_was_due():
-    with testing.server() as server, testing.account(server, concurrency=16) as sms:
+    with testing.server() as server, testing.account(server, concurrency=16) as opened:
         left = iter(range(10))
 
         def look(_: Request) -> None:
             if next(left, None) == 9:
                 signal.raise_signal(signal.SIGINT)
 
-        watch(sms, look)
+        sms = watch(opened, look)
         with pytest.raises(KeyboardInterrupt):
             plan(sms).send(progress=False)
         campaign = sms.campaign("x")
         assert campaign.counts == {"accepted": 16, "planned": 14}
         assert "interrupted" in campaign.stopped
-        watch(sms, lambda _: None)
         campaign = sms.campaign("x").resume(progress=False)
         assert campaign.counts == {"accepted": 30}
         assert testing.check(sms, server.gateway.messages).ok
@@ -143,7 +140,7 @@ def test_two_programs_cannot_send_the_same_row(tmp_path):
     settings = {"ledger": path, "concurrency": 1}
     with (
         testing.server() as server,
-        testing.account(server, **settings) as one,
+        testing.account(server, **settings) as opened,
         testing.account(server, **settings) as two,
     ):
         refused = []
@@ -155,7 +152,7 @@ def test_two_programs_cannot_send_the_same_row(tmp_path):
                 refused.append(error)
             two.campaign("x").reconcile(timeout=0)  # leaves alone what a living sender has on its way
 
-        watch(one, look)
+        one = watch(opened, look)
         assert plan(one).send(progress=False).counts == {"accepted": 30}
         assert len(refused) == 60
         assert testing.check(one, server.gateway.messages).ok
@@ -165,10 +162,10 @@ def test_a_row_that_another_sender_has_taken_is_not_sent_even_without_the_lock(t
     settings = {"ledger": tmp_path / "l.sqlite", "concurrency": 1}
     with (
         testing.server() as server,
-        testing.account(server, **settings) as one,
+        testing.account(server, **settings) as opened,
         testing.account(server, **settings) as two,
     ):
-        two._service.ledger.sending = lambda *_, **__: contextlib.nullcontext()
+        two.service.ledger.sending = lambda *_, **__: contextlib.nullcontext()
         started = []
 
         def look(_: Request) -> None:
@@ -176,7 +173,7 @@ def test_a_row_that_another_sender_has_taken_is_not_sent_even_without_the_lock(t
                 started.append(True)
                 plan(two).send(progress=False)
 
-        watch(one, look)
+        one = watch(opened, look)
         with pytest.raises(CampaignStopped, match="another program"):
             plan(one).send(progress=False)
         one.campaign("x").reconcile(timeout=0)
@@ -262,19 +259,19 @@ def test_a_refused_connection_is_tried_again_because_nothing_left():
 
 
 def test_a_failing_ledger_stops_before_the_next_byte_leaves(tmp_path):
-    with testing.server() as server, testing.account(server, ledger=tmp_path / "l.sqlite", concurrency=1) as sms:
+    with testing.server() as server, testing.account(server, ledger=tmp_path / "l.sqlite", concurrency=1) as opened:
         count = 0
 
         def look(_: Request) -> None:
             nonlocal count
             count += 1
             if count == 5:
-                with sms._service.ledger._writing() as connection:
+                with sms.service.ledger.writing() as connection:
                     connection.exec_driver_sql(
                         "CREATE TRIGGER broken BEFORE INSERT ON attempts BEGIN SELECT raise(FAIL, 'no'); END"
                     )
 
-        watch(sms, look)
+        sms = watch(opened, look)
         with pytest.raises((LedgerError, CampaignError)):
             plan(sms).send(progress=False)
         assert len(server.gateway.messages) == 5
@@ -296,7 +293,7 @@ def test_execute_on_a_finished_campaign_does_nothing():
     with cn.sandbox() as sms:
         campaign = plan(sms).send(progress=False)
         before = sms.balance()
-        execute(sms._service, "x", campaign._id, progress=False)
+        execute(sms.service, "x", campaign.id, progress=False)
         assert sms.balance() == before
 
 

@@ -36,7 +36,7 @@ def judged_alike(to, text, allow=None, **given):
     options = Options(name="x", to="to", text="{text}", max_parts=MOST_PARTS, **given)
     with cn.sandbox() as sms:
         sms.suppress("447700900124", sender="Shop")
-        service = replace(sms._service, allow=allow)
+        service = replace(sms.service, allow=allow)
         alone = planning.make_one(service, to, text, options)
         frame = planning.make(service, pd.DataFrame({"to": [to], "text": [text]}), options, priced=False).frame
     planned = frame.astype("object").where(frame.notna(), None).iloc[0]
@@ -229,13 +229,13 @@ def test_a_row_that_a_resume_is_sending_is_waited_for_too(tmp_path, monkeypatch)
     watched = SimpleNamespace(monotonic=time.monotonic, sleep=lambda seconds: (waiting.set(), time.sleep(seconds)))
     monkeypatch.setattr(single, "time", watched)
     with testing.server() as server, testing.account(server, ledger=tmp_path / "ledger.sqlite") as sms:
-        ledger = sms._service.ledger
+        ledger = sms.service.ledger
         first = sms.send("447700900123", "one")
         campaign_id = ledger.campaign_id(single.NAME)
         options = Options(name=single.NAME, to="to")
-        made = planning.make_one(sms._service, "447700900123", "two", options)
-        row_id, _ = ledger.claim(campaign_id, single._row(made, options), sms._service.clock.now(), again=False)
-        at = int(sms._service.clock.now().timestamp() * 1_000_000)
+        made = planning.make_one(sms.service, "447700900123", "two", options)
+        row_id, _ = ledger.claim(campaign_id, single.new_row(made, options), sms.now(), again=False)
+        at = int(sms.now().timestamp() * 1_000_000)
         states = []
 
         def send():

@@ -55,6 +55,13 @@ class Campaign:
 
     Nothing here sends a message except ``resume``.
 
+    Attributes
+    ----------
+    name : str
+        Unique in its ledger.
+    id : str
+        What its client message ids are derived from.
+
     Examples
     --------
     >>> import clicknb as cn
@@ -67,7 +74,7 @@ class Campaign:
 
     def __init__(self, service: Service, name: str, campaign_id: str, work: Future[Campaign] | None = None) -> None:
         self._service = service
-        self._id = campaign_id
+        self.id = campaign_id
         self._work = work
         self.name = name
 
@@ -76,7 +83,7 @@ class Campaign:
     @property
     def sends(self) -> pd.DataFrame:
         """One row per recipient: what was sent and how it was answered (``clicknb.frames.SENDS``)."""
-        return views.sends(self._service.ledger, self._id)
+        return views.sends(self._service.ledger, self.id)
 
     @property
     def statuses(self) -> pd.DataFrame:
@@ -91,7 +98,7 @@ class Campaign:
     @property
     def events(self) -> pd.DataFrame:
         """Every status seen, oldest first (``clicknb.frames.EVENTS``)."""
-        return views.events(self._service.ledger, self._id)
+        return views.events(self._service.ledger, self.id)
 
     @property
     def outcomes(self) -> pd.DataFrame:
@@ -101,25 +108,25 @@ class Campaign:
     @property
     def counts(self) -> dict[str, int]:
         """How many rows are in each state."""
-        return self._service.ledger.states(self._id)
+        return self._service.ledger.states(self.id)
 
     @property
     def stopped(self) -> str:
         """Why sending stopped early; empty if it did not."""
-        return str(self._service.ledger.campaign(self._id)["stopped"])
+        return str(self._service.ledger.campaign(self.id)["stopped"])
 
     @property
     def spent(self) -> float:
         """Credits that it has cost by now, as far as prices, or with a budget the balance, have shown."""
-        return float(self._service.ledger.spent(self._id))
+        return float(self._service.ledger.spent(self.id))
 
     @property
     def paused(self) -> bool:
         """Whether it was paused by the user, and not resumed since."""
-        return bool(self._service.ledger.campaign(self._id)["paused"])
+        return bool(self._service.ledger.campaign(self.id)["paused"])
 
     def _table(self) -> pd.DataFrame:
-        return views.joined(self._service.ledger, self._id)
+        return views.joined(self._service.ledger, self.id)
 
     # asking and acting
 
@@ -133,7 +140,7 @@ class Campaign:
         TransportError
             The gateway could not be reached; the record stays as it was.
         """
-        track.refresh(self._service, self._id)
+        track.refresh(self._service, self.id)
         return self
 
     def track(
@@ -167,8 +174,8 @@ class Campaign:
             The gateway could not be reached in all that time; the record stays as it was.
         """
         total = self.counts.get("accepted", 0)
-        left = len(self._service.ledger.open(self._id))
-        ask = partial(track.refresh, self._service, self._id)
+        left = len(self._service.ledger.open(self.id))
+        ask = partial(track.refresh, self._service, self.id)
         with _bar(total, f"{self.name}: final", progress) as bar:
             for look in track.looks(self._service, ask, left, checks.seconds(timeout), stop=stop):
                 bar.update(total - look.left - bar.n)
@@ -191,7 +198,7 @@ class Campaign:
         Takes and raises the same as ``track``.
         """
         left = sum(self.counts.get(state, 0) for state in IN_DOUBT)
-        ask = partial(track.reconcile, self._service, self._id)
+        ask = partial(track.reconcile, self._service, self.id)
         for look in track.looks(self._service, ask, left, checks.seconds(timeout), first=30.0, stop=stop):
             if seen is not None:
                 seen(look)
@@ -219,12 +226,12 @@ class Campaign:
         """
         given = [resend] if isinstance(resend, str) or not isinstance(resend, Iterable) else list(resend)
         states = [checks.choice("resend", state, RESENDABLE) for state in given]
-        self._service.ledger.stop(self._id, "")
-        return execute(self._service, self.name, self._id, resend=states, takeover=takeover, progress=progress)
+        self._service.ledger.stop(self.id, "")
+        return execute(self._service, self.name, self.id, resend=states, takeover=takeover, progress=progress)
 
     def pause(self) -> Campaign:
         """Let nothing more leave, also where another thread or program is sending; ``resume`` goes on."""
-        self._service.ledger.stop(self._id, "paused by the user", paused=True)
+        self._service.ledger.stop(self.id, "paused by the user", paused=True)
         return self
 
     def wait(self, timeout: float | str | timedelta | None = None) -> Campaign:
@@ -246,7 +253,7 @@ class Campaign:
 
         What is ``unknown`` cannot be stopped; reconcile it first.
         """
-        track.cancel(self._service, self._id)
+        track.cancel(self._service, self.id)
         return self
 
     # what it comes to
@@ -275,7 +282,7 @@ class Campaign:
 
     def facts(self) -> list[tuple[str, str]]:
         """Say in figures how it stands: rows in each state, deliveries, and what was charged."""
-        found = tally(self._service.ledger, self._id)
+        found = tally(self._service.ledger, self.id)
         accepted = [one for one in found if one.state == "accepted"]
         deliveries = _counts((f"- {one.delivery}".replace("_", " "), one.rows) for one in accepted)
         facts = []

@@ -14,6 +14,7 @@ from clicknb.ledger.ledger import Ledger
 
 if TYPE_CHECKING:
     from clicknb.campaign.plan import Plan
+    from clicknb.simulator import Gateway
     from clicknb.testing import Rehearsal
 
 
@@ -38,6 +39,8 @@ class Service:
         whole list.
     allow
         The only destination addresses that may be sent to; None for all.
+    simulator
+        The sandbox's own gateway, where that is in this process: what it has received can be looked at.
     doubts
         What this program has seen itself of messages in doubt.
     """
@@ -52,4 +55,5 @@ class Service:
     rate: float | None
     concurrency: int
     allow: frozenset[str] | None = None
+    simulator: Gateway | None = None
     doubts: Doubts = field(default_factory=Doubts)

@@ -46,6 +46,8 @@ class Plan:
 
     Attributes
     ----------
+    service : clicknb.campaign.context.Service
+        The account that it was made for.
     frame : pandas.DataFrame
         One row per input row with the caller's index; columns as in ``clicknb.frames.PLAN``. A row with a ``problem``
         will not be sent. ``credits_low`` is the least it can cost; missing where no price is known.
@@ -68,7 +70,7 @@ class Plan:
         written: pd.Series[str] | None = None,
         zones: pd.Series[Any] | None = None,
     ) -> None:
-        self._service = service
+        self.service = service
         self._frame = frame
         self._written = frame["text"] if written is None else written
         self._zones = zones
@@ -89,7 +91,7 @@ class Plan:
     @property
     def live(self) -> bool:
         """Whether sending it leaves this machine and costs money."""
-        return self._service.live
+        return self.service.live
 
     @property
     def to_send(self) -> pd.DataFrame:
@@ -162,7 +164,7 @@ class Plan:
         LedgerError
             The record could not be written; nothing was sent after that.
         """
-        if self._service.live and confirm != self.token:
+        if self.service.live and confirm != self.token:
             message = (
                 f"Nothing was sent. This account is live: to send {len(self.to_send):,} messages, call "
                 f'plan.send(confirm="{self.token}").\n{self!r}'
@@ -170,20 +172,20 @@ class Plan:
             raise ConfirmationNeeded(message)
         options = self.options.each(self._check_time(at))
         self._refuse_overspending()
-        ledger = self._service.ledger
+        ledger = self.service.ledger
         recorded: Mapping[str, Recorded] = {}
         if known := ledger.campaign_id(self.name):  # before anything of it is changed
             with ledger.sending(known, takeover=takeover):
                 recorded = ledger.recorded(known)
                 self._refuse_changes(recorded, options)
-        campaign_id = begin(self._service, self.options, self._frame.index.names)
+        campaign_id = begin(self.service, self.options, self._frame.index.names)
         ledger.add(campaign_id, self._records(options, recorded))
         ledger.stop(campaign_id, "")
         texts = dict(zip(self._keys, self.to_send["text"], strict=True))
         mine = partial(_as_planned, texts, self.options.sender)
-        send = partial(execute, self._service, self.name, campaign_id, mine, takeover=takeover)
+        send = partial(execute, self.service, self.name, campaign_id, mine, takeover=takeover)
         if background:
-            return Campaign(self._service, self.name, campaign_id, in_background(partial(send, progress=False)))
+            return Campaign(self.service, self.name, campaign_id, in_background(partial(send, progress=False)))
         return send(progress=progress)
 
     def rehearse(self, fault: str = "lost replies") -> Rehearsal:
@@ -203,7 +205,7 @@ class Plan:
         >>> cn.sandbox().plan(people, to="mobile", text="Hello", name="greeting").rehearse("lost replies").verdict.ok
         True
         """
-        return self._service.rehearse(self, fault)
+        return self.service.rehearse(self, fault)
 
     def at(self, service: Service) -> Plan:
         """Make the same plan for another account."""
@@ -306,20 +308,20 @@ class Plan:
         turns = texts.groupby("variant", dropna=False).cumcount().to_numpy()  # one of each before a second one
         chosen = texts["text"].iloc[turns.argsort(kind="stable")].head(checks.whole("rows", rows, 1, MOST_TESTS))
         alone = replace(self.options, hours=None, zone=None, budget=None, refuse=())  # these are for the others
-        sent = [single.send(self._service, to, text, alone) for text in chosen]
+        sent = [single.send(self.service, to, text, alone) for text in chosen]
         return pd.concat(sent).set_axis(chosen.index) if sent else frames.build(frames.SENDS, [])
 
     def sends(self) -> pd.DataFrame:
         """Show what became of the rows of this plan, in its order and with its index (``clicknb.frames.SENDS``)."""
-        campaign_id = self._service.ledger.campaign_id(self.name)
+        campaign_id = self.service.ledger.campaign_id(self.name)
         if campaign_id is None:
             return frames.build(frames.SENDS, self._frame, self._frame.index)
-        table = framed(views.attempted(self._service.ledger, campaign_id)).set_index("key")
+        table = framed(views.attempted(self.service.ledger, campaign_id)).set_index("key")
         return frames.build(frames.SENDS, table.reindex(self._kept_keys(table.index)), self._frame.index)
 
     def _check_time(self, at: object) -> datetime | None:
         """Check a time that the gateway shall deliver at."""
-        now = self._service.clock.now()
+        now = self.service.clock.now()
         if at is None:
             return None
         if not isinstance(at, datetime) or at.tzinfo is None or not now < at <= now + FARTHEST:
@@ -403,8 +405,8 @@ class Plan:
     @property
     def new(self) -> pd.DataFrame:
         """The rows to send that the campaign has not tried before."""
-        campaign_id = self._service.ledger.campaign_id(self.name)
-        known = {} if campaign_id is None else self._service.ledger.recorded(campaign_id)
+        campaign_id = self.service.ledger.campaign_id(self.name)
+        known = {} if campaign_id is None else self.service.ledger.recorded(campaign_id)
         untried = [key not in known or known[key].waits for key in self._keys]
         return self.to_send.loc[pd.Series(untried, self.to_send.index, dtype="bool").to_numpy()]
 
@@ -414,7 +416,7 @@ class Plan:
         budget, cost = self.options.budget, self.new["credits_low"].sum()
         if budget is None or not cost:
             return ""
-        ledger = self._service.ledger
+        ledger = self.service.ledger
         campaign_id = ledger.campaign_id(self.name)
         spent = ledger.spent(campaign_id) if campaign_id else Decimal(0)
         if float(spent) + cost <= float(budget) + _ROUNDING:

@@ -41,7 +41,7 @@ def send(service: Service, to: str, text: str, options: Options, *, again: bool 
         message = f"The message cannot be sent: {display.mask_digits(made.problem)}. Nothing left this machine."
         raise InvalidInput(message)
     campaign_id = begin(service, alone)
-    row_id, state = _sent(service, campaign_id, _row(made, alone), again=again)
+    row_id, state = _sent(service, campaign_id, new_row(made, alone), again=again)
     if state:
         message = (
             f"Nothing was sent now: the same message went to {display.mask_number(str(made.to))} before, and is "
@@ -58,7 +58,7 @@ def _number(to: Any) -> str:
     return checks.text("to", to, "Pass one number in quotation marks; for several there is sms.send_batch().")
 
 
-def _row(made: planning.Single, options: Options) -> dict[str, Any]:
+def new_row(made: planning.Single, options: Options) -> dict[str, Any]:
     """Write a message as the ledger keeps it."""
     unsaid = dict.fromkeys(("estimated", "variant", "skipped", "zone"))
     place = {"ordinal": 0, "label": views.label(0), "sender": options.sender, "options": options.each()}

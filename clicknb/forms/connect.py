@@ -112,7 +112,7 @@ class Connect(Form):
         super().__init__(None, background=background)
         self._then = then
         self._settings = settings
-        self._login = Login()
+        self.login = Login()
         self._balance = 0.0
         self.where = controls.choice("Work with", [SANDBOX, ACCOUNT], width="320px")
         self.user = controls.text("User name", live=False)
@@ -135,22 +135,22 @@ class Connect(Form):
         def take() -> None:
             value, control.value = control.value, ""
             if value:
-                self._login.take(name, value)
+                self.login.take(name, value)
                 self.refresh()
 
         return take
 
     def _change(self) -> None:
-        self._login.forget()
+        self.login.forget()
 
     def _open(self) -> None:
         if self.where.value == SANDBOX:
             self.run(lambda _: _sandbox(), self._opened, says="Opening the sandbox …")
         else:
-            self.run(lambda _: self._login.open(**self._settings), self._opened, says="Asking the gateway …")
+            self.run(lambda _: self.login.open(**self._settings), self._opened, says="Asking the gateway …")
 
     def _opened(self, opened: tuple[Account, float]) -> None:
-        self._login.forget()
+        self.login.forget()
         self.account, self._balance = opened
         self.show_account()
         self.say("done", f"Connected. Balance: {display.credits(self._balance)}.")
@@ -164,7 +164,7 @@ class Connect(Form):
         self.code.text = self._code()
 
     def _said(self) -> str:
-        received = [words for name, words in _NAMES.items() if name in self._login.given]
+        received = [words for name, words in _NAMES.items() if name in self.login.given]
         missing = [words for words in _NAMES.values() if words not in received]
         taken = f"Received and no longer shown: {', '.join(received)}. " if received else ""
         rest = f"Not given: {', '.join(missing)}; looked for in the environment." if missing else ""

@@ -33,7 +33,7 @@ class Console:
     """
 
     def __init__(self, account: Account | None = None, *, background: bool = True) -> None:
-        self._background = background
+        self.background = background
         self.account = account
         self.forms: list[Form] = []
         self.view = controls.column()
@@ -50,7 +50,7 @@ class Console:
         self.account = self._connect.account = account
         self._connect.show_account()
         self._connect.refresh()
-        self._show([*(make(account, background=self._background) for make in FORMS), self._connect])
+        self._show([*(make(account, background=self.background) for make in FORMS), self._connect])
 
     def _show(self, forms: list[Form]) -> None:
         self.forms = forms

@@ -113,7 +113,7 @@ class Attempts(Store):
             .where(rows.c.campaign_id == campaign_id, attempts.c.to_ask == sa.literal_column("1"))
             .order_by(attempts.c.row_id, attempts.c.attempt)
         )
-        with self._reading() as connection:
+        with self.reading() as connection:
             return {row.row_id: row.climsgid for row in connection.execute(query)}
 
     def note_denied(self, messages: Iterable[Message]) -> None:
@@ -123,7 +123,7 @@ class Attempts(Store):
         )
         asked = [{"row": message.row_id, "number": message.attempt} for message in messages]
         if asked:
-            with self._writing() as connection:
+            with self.writing() as connection:
                 connection.execute(change.values(to_ask=0), asked)
 
     def _without_borrowed(self, outcomes: Sequence[Outcome]) -> tuple[list[Outcome], frozenset[tuple[int, int]]]:
@@ -131,7 +131,7 @@ class Attempts(Store):
         owners: dict[str, tuple[int, int]] = {}
         ids = [outcome.apimsgid for outcome in outcomes if outcome.apimsgid]
         query = sa.select(attempts.c.apimsgid, attempts.c.row_id, attempts.c.attempt)
-        with self._reading() as connection:
+        with self.reading() as connection:
             for piece in _pieces(ids):
                 found = connection.execute(query.where(tables.APIMSGID.in_(piece)))
                 owners.update({row.apimsgid.lower(): (row.row_id, row.attempt) for row in found})
@@ -170,7 +170,7 @@ class Attempts(Store):
             .where(attempts.c.state == state, *conditions)
             .order_by(attempts.c.row_id, attempts.c.attempt)
         )
-        with self._reading() as connection:
+        with self.reading() as connection:
             found = connection.execute(query).all()
         return [Attempt(*row[:4], submitted_at=moment(row[4]), status=row[5]) for row in found]
 
@@ -183,7 +183,7 @@ class Attempts(Store):
             .group_by(attempts.c.climsgid)
             .having(sa.func.count(attempts.c.row_id.distinct()) > 1)
         )
-        with self._reading() as connection:
+        with self.reading() as connection:
             return set(connection.execute(query).scalars())
 
     def holders(self, apimsgids: Sequence[str]) -> list[Attempt]:
@@ -196,7 +196,7 @@ class Attempts(Store):
     def disown(self, wrong: Iterable[Attempt]) -> None:
         """Put attempts in doubt whose id is that of another message."""
         doubt = {"state": "unknown", "apimsgid": None, "error": tables.BORROWED}
-        with self._writing() as connection:
+        with self.writing() as connection:
             for one in wrong:
                 this = attempts.c.row_id == one.row_id, attempts.c.attempt == one.attempt
                 connection.execute(sa.update(attempts).where(*this).values(doubt))
@@ -210,7 +210,7 @@ class Attempts(Store):
             .order_by(events.c.at)
         )
         found: dict[tuple[int, int], list[datetime]] = {}
-        with self._reading() as connection:
+        with self.reading() as connection:
             for row_id, attempt, at in connection.execute(query):
                 found.setdefault((row_id, attempt), []).append(moment(at))
         return found
@@ -225,7 +225,7 @@ class Attempts(Store):
     def attempts(self) -> list[dict[str, Any]]:
         """Read every attempt of every campaign with its row's number and text."""
         query = sa.select(attempts, rows.c.to, rows.c.text).join(rows, rows.c.id == attempts.c.row_id)
-        with self._reading() as connection:
+        with self.reading() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 
     def abandon(self, campaign_id: str, at: datetime, *, only: int | None = None) -> int:
@@ -237,7 +237,7 @@ class Attempts(Store):
             .where(attempts.c.row_id.in_(sa.select(rows.c.id).where(rows.c.campaign_id == campaign_id, one_row(only))))
             .values(state="unknown", error=reason, answered_at=micro(at))
         )
-        with self._writing() as connection:
+        with self.writing() as connection:
             return connection.execute(statement).rowcount
 
     # events
@@ -246,7 +246,7 @@ class Attempts(Store):
         """Record what the gateway said when it was asked, and that it was asked."""
         if not seen:
             return
-        with self._writing() as connection:
+        with self.writing() as connection:
             if news := [statements.noted(event) for event in seen if event.news]:
                 connection.execute(insert(events).on_conflict_do_nothing(), news)
             connection.execute(statements.CHECKED, [statements.checked(event) for event in seen])

@@ -112,13 +112,13 @@ class Origin:
     def _compare(self, path: Path) -> None:
         """Compare the ledger with its witness."""
         kept = read(path)
-        with self._store._reading() as connection:
+        with self._store.reading() as connection:
             self.newest_row = connection.execute(sa.select(sa.func.max(rows.c.id))).scalar() or 0
             now = self._witness(connection, path)
             copied_at = connection.execute(sa.select(identity.c.copied_at)).scalar_one()
         if not now.runs and kept is not None and not self._store.fixed:
             # it was deleted, or its log was: what was in it has left all the same
-            with self._store._writing() as connection:
+            with self._store.writing() as connection:
                 connection.execute(sa.update(identity).values(id=kept.ledger))
             self.copied = True
         elif now.runs and 0 < self._store.migrated_from < _WITNESSED:
@@ -131,7 +131,7 @@ class Origin:
 
     def mint(self, campaign: str, says: str) -> str:
         """Make the id of a campaign, the same in each copy of the ledger for the same name and texts."""
-        with self._store._reading() as connection:
+        with self._store.reading() as connection:
             ledger = connection.execute(sa.select(identity.c.id)).scalar_one()
         return hmac.new(ledger.encode(), json.dumps([campaign, says]).encode(), hashlib.sha256).hexdigest()[:32]
 
@@ -143,7 +143,7 @@ class Origin:
 
     def end(self) -> None:
         """Count that a campaign has ended to send."""
-        with self._store._writing() as connection:
+        with self._store.writing() as connection:
             self.count(connection)
 
     def left(self, intents: Sequence[Intent]) -> None:
@@ -156,7 +156,7 @@ class Origin:
         ids = [message.row_id for message in messages]
         self._cleared.update(ids)
         asked = sa.update(rows).where(rows.c.id == sa.bindparam("row")).values(asked_at=micro(at))
-        with self._store._writing() as connection:
+        with self._store.writing() as connection:
             if ids and connection.execute(sa.select(identity.c.found_at)).scalar_one() is not None:
                 connection.execute(asked, [{"row": row} for row in ids])
 
@@ -174,7 +174,7 @@ class Origin:
     def adopt(self, now: datetime) -> Copy | None:
         """Note that a ledger is about to be sent from; tells what is known of it as a copy, None if it is none."""
         last = sa.select(sa.func.max(attempts.c.submitted_at)).scalar_subquery()
-        with self._store._writing() as connection:
+        with self._store.writing() as connection:
             if self.copied:
                 found = {"copied_at": None, "found_at": micro(now), "known_until": last, "newest_row": self.newest_row}
                 connection.execute(sa.update(identity).values(found))
@@ -189,18 +189,18 @@ class Origin:
     def asked(self, campaign_id: str, since: datetime) -> set[int]:
         """List the rows of a campaign that the gateway was asked about since a time."""
         query = sa.select(rows.c.id).where(rows.c.campaign_id == campaign_id, rows.c.asked_at >= micro(since))
-        with self._store._reading() as connection:
+        with self._store.reading() as connection:
             return set(connection.execute(query).scalars())
 
     def last_sent(self, campaign_id: str) -> datetime | None:
         """Tell when a campaign has sent last, as far as the ledger knows; None if never."""
         query = sa.select(sa.func.max(attempts.c.submitted_at)).join(rows).where(rows.c.campaign_id == campaign_id)
-        with self._store._reading() as connection:
+        with self._store.reading() as connection:
             last = connection.execute(query).scalar()
         return None if last is None else moment(last)
 
     def _holds(self, intent: Intent) -> bool:
-        with self._store._reading() as connection:
+        with self._store.reading() as connection:
             return bool(connection.execute(_HOLDS, {"row": intent.row_id, "number": intent.attempt}).scalar())
 
     def _witness(self, connection: sa.Connection, path: Path) -> Witness:

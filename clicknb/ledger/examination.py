@@ -39,7 +39,7 @@ class Examination:
         self._found: Future[bool] = Future()
         self._process = os.getpid()
         self._connection = connect()
-        self._thread = threading.Thread(target=_examine, args=(self._connection, self._found), daemon=True)
+        self._thread = threading.Thread(target=examine, args=(self._connection, self._found), daemon=True)
         (self._thread.run if size <= AT_ONCE else self._thread.start)()
 
     @property
@@ -57,7 +57,7 @@ class Examination:
         """
         if not self.over and os.getpid() != self._process:  # forked, and the thread stayed behind
             self._found = Future()
-            _examine(self._connect(), self._found)
+            examine(self._connect(), self._found)
         if not self.over:
             logger.info("Waiting until the whole ledger has been looked over")
         return self._found.result()
@@ -70,7 +70,8 @@ class Examination:
             self._thread.join(_AGAIN)
 
 
-def _examine(connection: sqlite3.Connection, found: Future[bool]) -> None:
+def examine(connection: sqlite3.Connection, found: Future[bool]) -> None:
+    """Look over a whole file, tell whether it is sound, and let go of it."""
     try:
         with closing(connection):
             found.set_result(connection.execute(CHECK).fetchone() == ("ok",))

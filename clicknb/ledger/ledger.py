@@ -63,12 +63,12 @@ class Ledger(Attempts):
 
     def campaign_id(self, name: str) -> str | None:
         """Find a campaign by its name."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             return connection.execute(sa.select(campaigns.c.id).where(campaigns.c.name == name)).scalar()
 
     def campaign(self, campaign_id: str) -> dict[str, Any]:
         """Read a campaign's own record."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             return dict(connection.execute(sa.select(campaigns).where(campaigns.c.id == campaign_id)).mappings().one())
 
     def states(self, campaign_id: str) -> dict[str, int]:
@@ -80,7 +80,7 @@ class Ledger(Attempts):
             .group_by(tables.STATE.element)
             .order_by(sa.desc("number"), sa.func.min(rows.c.id))
         )
-        with self._reading() as connection:
+        with self.reading() as connection:
             return {row.state: row.number for row in connection.execute(query)}
 
     def counts(self) -> list[dict[str, Any]]:
@@ -92,7 +92,7 @@ class Ledger(Attempts):
             .group_by(campaigns.c.id, tables.STATE.element)
             .order_by(campaigns.c.started_at, campaigns.c.name)
         )
-        with self._reading() as connection:
+        with self.reading() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 
     def start(self, campaign: Mapping[str, Any]) -> str:
@@ -100,12 +100,12 @@ class Ledger(Attempts):
         changed = {name: campaign[name] for name in ("mode", "budget", "rules")}
         known = sa.select(campaigns.c.id, *(campaigns.c[name] for name in changed))
         query = known.where(campaigns.c.name == campaign["name"])
-        with self._reading() as connection:
+        with self.reading() as connection:
             found = connection.execute(query).one_or_none()
         if found and tuple(found[1:]) == tuple(changed.values()):
             return str(found.id)
         statement = insert(campaigns).values(campaign).on_conflict_do_update(index_elements=["name"], set_=changed)
-        with self._writing() as connection:
+        with self.writing() as connection:
             new = connection.execute(query).one_or_none() is None
             connection.execute(statement)
             if new:
@@ -121,13 +121,13 @@ class Ledger(Attempts):
             Whether the user wanted it so.
         """
         change = sa.update(campaigns).where(campaigns.c.id == campaign_id)
-        with self._writing() as connection:
+        with self.writing() as connection:
             connection.execute(change.values(stopped=reason, paused=int(paused)))
 
     def stopped(self, campaign_id: str, reason: str) -> None:
         """Record why a sender stopped, unless somebody has told it to and that is on record."""
         change = sa.update(campaigns).where(campaigns.c.id == campaign_id, campaigns.c.stopped == "")
-        with self._writing() as connection:
+        with self.writing() as connection:
             connection.execute(change.values(stopped=reason))
 
     # rows
@@ -146,7 +146,7 @@ class Ledger(Attempts):
         seals = [records.seal(campaign_id, content) for content in contents]
         columns = {**new, "campaign_id": repeat(campaign_id), "seal": seals}
         values = list(zip(*(columns[name] for name in statements.RECORDED), strict=False))
-        with self._writing() as connection:
+        with self.writing() as connection:
             _refuse_if_purged(connection, campaign_id)
             known = connection.execute(left_out).all()
             stale = [{"stale": row.id} for row in known if row.label in labels and row.key not in keys]
@@ -163,7 +163,7 @@ class Ledger(Attempts):
             .select_from(tables.with_telling_attempt())
             .where(rows.c.campaign_id == campaign_id, rows.c.left_out == 0)
         )
-        with self._reading() as connection:
+        with self.reading() as connection:
             return {row[0]: Recorded._make(row[1:]) for row in connection.execute(query)}
 
     def variants(self, campaign_id: str) -> dict[str, str]:
@@ -171,7 +171,7 @@ class Ledger(Attempts):
         query = sa.select(rows.c.key, rows.c.variant).where(
             rows.c.campaign_id == campaign_id, rows.c.variant.is_not(None), rows.c.left_out == 0
         )
-        with self._reading() as connection:
+        with self.reading() as connection:
             return {key: str(variant) for key, variant in connection.execute(query)}
 
     def spent(self, campaign_id: str) -> Decimal:
@@ -182,13 +182,13 @@ class Ledger(Attempts):
             .where(rows.c.campaign_id == campaign_id, attempts.c.state.in_(["accepted", "unknown", "sending"]))
         )
         measured = sa.select(sa.func.coalesce(campaigns.c.spent, 0)).where(campaigns.c.id == campaign_id)
-        with self._reading() as connection:
+        with self.reading() as connection:
             return Decimal(max(connection.execute(asked).scalar_one() for asked in (quoted, measured))) / 1_000_000
 
     def note_spent(self, campaign_id: str, spent: Decimal) -> None:
         """Remember what a campaign has spent, as the balance shows."""
         change = sa.update(campaigns).where(campaigns.c.id == campaign_id)
-        with self._writing() as connection:
+        with self.writing() as connection:
             connection.execute(change.values(spent=micro_credits(spent)))
 
     def messages(self, campaign_id: str, states: Iterable[str], *, only: int | None = None) -> list[Message]:
@@ -200,7 +200,7 @@ class Ledger(Attempts):
             .where(rows.c.campaign_id == campaign_id, tables.STATE.element.in_(list(states)), one_row(only))
             .order_by(rows.c.id)
         )
-        with self._reading() as connection:
+        with self.reading() as connection:
             found = list(map(Message._make, connection.execute(query).cursor.fetchall()))
         broken = sum(message.seal != records.seal(campaign_id, message.content) for message in found)
         if broken:
@@ -214,7 +214,7 @@ class Ledger(Attempts):
     def state(self, row_id: int) -> str:
         """Tell the state of one row."""
         query = sa.select(tables.STATE).select_from(tables.with_telling_attempt()).where(rows.c.id == row_id)
-        with self._reading() as connection:
+        with self.reading() as connection:
             return str(connection.execute(query).scalar_one())
 
     def leave_out(self, kind: str, reasons: Mapping[int, str]) -> None:
@@ -222,13 +222,13 @@ class Ledger(Attempts):
         if reasons:
             this = sa.update(rows).where(rows.c.id == sa.bindparam("row"))
             change = this.values(skipped=sa.bindparam("reason"), skip_kind=kind)
-            with self._writing() as connection:
+            with self.writing() as connection:
                 connection.execute(change, [{"row": row, "reason": reason} for row, reason in reasons.items()])
 
     def doubt_returned(self, campaign_id: str, before: datetime) -> None:
         """Put in doubt what came back before a time since when the gateway denies all that it is asked about."""
         change = _doubt_returned(campaign_id, FORGOTTEN)
-        with self._writing() as connection:
+        with self.writing() as connection:
             connection.execute(change.where(attempts.c.submitted_at < micro(before)))
 
     def withdraw(self, campaign_id: str, reason: str) -> None:
@@ -238,7 +238,7 @@ class Ledger(Attempts):
         """
         live = sa.exists().where(attempts.c.row_id == rows.c.id, attempts.c.state != "returned")
         waiting = (rows.c.campaign_id == campaign_id, rows.c.skip_kind.is_(None), ~live)
-        with self._writing() as connection:
+        with self.writing() as connection:
             stop = sa.update(campaigns).where(campaigns.c.id == campaign_id)
             connection.execute(stop.values(stopped=reason, paused=0))
             connection.execute(_doubt_returned(campaign_id, UNASKED))
@@ -270,7 +270,7 @@ class Ledger(Attempts):
             refuse_second_name(self.path)
         asked = {name: row[name] for name in ("to", "text", "sender")}
         asked |= {"campaign": campaign_id, "first": f"{row['to']}#", "end": f"{row['to']}$"}
-        with self._writing() as connection:
+        with self.writing() as connection:
             if found := connection.execute(_SAME, {**asked, "since": micro(since), "again": again}).one_or_none():
                 return found.id, found.state
             number = _says(row, connection.execute(_HOW_MANY, asked).scalar_one() + 1)
@@ -286,7 +286,7 @@ class Ledger(Attempts):
     def prices(self, since: datetime) -> dict[str, int | None]:
         """Read the prices asked for since a time: country to micro-credits a part, None where there is no route."""
         query = sa.select(prices.c.country, prices.c.charge).where(prices.c.asked_at >= micro(since))
-        with self._reading() as connection:
+        with self.reading() as connection:
             return {row.country: row.charge for row in connection.execute(query)}
 
     def dearest(self) -> dict[str, int]:
@@ -298,14 +298,14 @@ class Ledger(Attempts):
             .where(events.c.charge > 0, rows.c.parts > 0, rows.c.country.is_not(None))
             .group_by(rows.c.country)
         )
-        with self._reading() as connection:
+        with self.reading() as connection:
             return {row[0]: row[1] for row in connection.execute(query)}
 
     def set_price(self, country: str, charge: Decimal | None, at: datetime) -> None:
         """Remember what the gateway says a part to this country costs at least."""
         values = {"charge": micro_credits(charge), "asked_at": micro(at)}
         statement = insert(prices).values(country=country, **values)
-        with self._writing() as connection:
+        with self.writing() as connection:
             connection.execute(statement.on_conflict_do_update(index_elements=["country"], set_=values))
 
     def _prepare(self) -> None:
@@ -315,10 +315,10 @@ class Ledger(Attempts):
 
     def _belong_to(self, owner: str) -> None:
         query = sa.select(tables.owners.c.owner)
-        with self._reading() as connection:
+        with self.reading() as connection:
             known = connection.execute(query).scalar()
         if known is None and not self.fixed:
-            with self._writing() as connection:
+            with self.writing() as connection:
                 known = connection.execute(query).scalar()
                 if known is None:
                     connection.execute(sa.insert(tables.owners).values(owner=owner))

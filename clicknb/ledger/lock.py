@@ -26,19 +26,23 @@ from clicknb.errors import CampaignError, LedgerError
 if sys.platform == "win32":
     import msvcrt
 
-    def _try_to_lock(file: int) -> None:
+    def try_to_lock(file: int) -> None:
+        """Lock a file at once, or raise ``OSError``."""
         os.lseek(file, 1 << 20, os.SEEK_SET)  # a byte beyond the text, which others may read meanwhile
         msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
 else:
     import fcntl
 
-    def _try_to_lock(file: int) -> None:
+    def try_to_lock(file: int) -> None:
+        """Lock a file at once, or raise ``OSError``."""
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 _TAKEN = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES}
 
-_MOUNTS = Path("/proc/mounts")
+MOUNTS = Path("/proc/mounts")
+"""Where Linux tells which file systems there are."""
+
 _SHARED = {"9p", "afs", "cifs", "fuse.rclone", "fuse.s3fs", "fuse.sshfs", "nfs", "nfs4", "smb3", "smbfs"}
 """File systems on which a lock may not be seen from another machine."""
 
@@ -173,7 +177,7 @@ def _opened(path: Path) -> int:
 
 def _lock(file: int, takeover: bool) -> None:
     try:
-        _try_to_lock(file)
+        try_to_lock(file)
     except OSError as error:
         if error.errno in _TAKEN:
             raise _refusal(_read(file)) from None
@@ -246,7 +250,7 @@ def _shared_with_others(directory: Path) -> str:
 def _shared_file_system(directory: Path) -> str:
     """Name the type of a directory's file system if other machines may share it; empty if not, or if unknown."""
     try:
-        lines = _MOUNTS.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+        lines = MOUNTS.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except OSError:  # not on Linux
         return ""
     kinds: dict[Path, str] = {}

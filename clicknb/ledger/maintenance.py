@@ -149,13 +149,13 @@ def purge(
         message = f"The ledger has no campaign {campaign!r}. Nothing was purged."
         raise CampaignError(message)
     chosen = _choice(before, named)
-    with ledger._reading() as connection:
+    with ledger.reading() as connection:
         touched = connection.execute(sa.select(rows.c.campaign_id).where(rows.c.id.in_(chosen)).distinct()).scalars()
         ids = list(touched)
     with ExitStack() as stack:
         for campaign_id in ids:
             stack.enter_context(ledger.sending(campaign_id))
-        with ledger._writing() as connection:
+        with ledger.writing() as connection:
             if not force:
                 _refuse_open(connection, chosen)
             row_ids = [{"row": row.id} for row in connection.execute(chosen)]

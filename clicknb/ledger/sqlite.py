@@ -103,7 +103,7 @@ class Store:
         if self.path is not None:
             self.made_here = _create_private(self.path)
             self._identity = _identity(self.path)
-            self.fixed, self._logged = not _writable(self.path), _log(self.path)
+            self.fixed, self._logged = not writable(self.path), _log(self.path)
         self._engine = _engine(self.path, fixed=self.fixed)
         self._examination: Examination | None = None
         self._release = ExitStack()
@@ -143,18 +143,20 @@ class Store:
             yield lent
 
     @contextmanager
-    def _reading(self) -> Iterator[sa.Connection]:
+    def reading(self) -> Iterator[sa.Connection]:
+        """Lend a connection to read by."""
         with self._transaction(write=False) as connection:
             yield connection
 
     @contextmanager
-    def _writing(self) -> Iterator[sa.Connection]:
+    def writing(self) -> Iterator[sa.Connection]:
+        """Lend a connection for one transaction: all that is written in the block, or nothing."""
         with self._transaction(write=True) as connection:
             yield connection
 
     @contextmanager
     def _writing_bulk(self) -> Iterator[sqlite3.Cursor]:
-        """Write as ``_writing`` does, with the driver's own cursor, for what every message has to wait for.
+        """Write as ``writing`` does, with the driver's own cursor, for what every message has to wait for.
 
         Left with an error, the transaction is rolled back when the pool takes its connection back.
         """
@@ -167,7 +169,7 @@ class Store:
 
     def _columns(self, query: sa.Select[Any]) -> dict[str, list[Any]]:
         names = query.selected_columns.keys()
-        with self._reading() as connection:
+        with self.reading() as connection:
             found = connection.execute(query).cursor.fetchall()  # plain tuples: nothing in it has to be converted
         return dict(zip(names, map(list, zip(*found, strict=True)), strict=True)) if found else {n: [] for n in names}
 
@@ -248,7 +250,7 @@ class Store:
 
     def _prepare(self) -> None:
         """Look at the head of the file and at its tables; make them, or bring those of an older version up to date."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             application, version, held = _head(connection)
             self._refuse_strangers(application, version, held)
             size = _size(connection)
@@ -260,13 +262,13 @@ class Store:
             self._bring_up_to_date()
         elif not there >= _COLUMNS:
             raise self._failure(None, "read")
-        with self._reading():  # says so if a small file is damaged
+        with self.reading():  # says so if a small file is damaged
             pass
 
     def _bring_up_to_date(self) -> None:
         """Make the tables in a new file, or bring those of an older version up to date; all or nothing."""
         doubled = 0
-        with self._writing() as connection:
+        with self.writing() as connection:
             application, version, held = _head(connection)
             if not held and not version and application in {0, tables.APPLICATION_ID}:
                 tables.metadata.create_all(connection)
@@ -402,7 +404,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _writable(path: Path) -> bool:
+def writable(path: Path) -> bool:
     """Whether a file and its folder, where SQLite keeps its log and a sender its lock, may be written."""
     place = path.resolve()
     return os.access(place, os.W_OK) and os.access(place.parent, os.W_OK)

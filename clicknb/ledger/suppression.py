@@ -69,7 +69,7 @@ def add(ledger: Ledger, entries: Iterable[Mapping[str, Any]], *, lifted: bool = 
     int
         How many entries were new.
     """
-    with ledger._writing() as connection:
+    with ledger.writing() as connection:
         known = {(entry.to, entry.sender): bool(entry.lifted) for entry in connection.execute(_LATEST)}
         wanted = {(entry["to"], entry["sender"]): entry for entry in entries}
         new = [
@@ -99,5 +99,5 @@ _LATEST = sa.select(suppressions).join(_newest, _newest.c.id == suppressions.c.i
 
 
 def _current(ledger: Ledger) -> list[Any]:
-    with ledger._reading() as connection:
+    with ledger.reading() as connection:
         return list(connection.execute(_LATEST))

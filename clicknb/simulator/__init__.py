@@ -9,14 +9,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from clicknb.simulator.faults import Fault
+    from clicknb.simulator.faults import Fault, read_faults
     from clicknb.simulator.gateway import Gateway
     from clicknb.simulator.message import Message
     from clicknb.simulator.replies import Response
     from clicknb.simulator.server import Server, serve
     from clicknb.simulator.storage import open_gateway
 
-__all__ = ["Fault", "Gateway", "Message", "Response", "Server", "open_gateway", "serve"]
+__all__ = ["Fault", "Gateway", "Message", "Response", "Server", "open_gateway", "read_faults", "serve"]
 
 _HOMES = {
     "Fault": "faults",
@@ -25,6 +25,7 @@ _HOMES = {
     "Response": "replies",
     "Server": "server",
     "open_gateway": "storage",
+    "read_faults": "faults",
     "serve": "server",
 }
 

@@ -19,11 +19,13 @@ error901_accepted   error 901, although accepted
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from numbers import Real
 
 from clicknb.simulator import replies
 from clicknb.simulator.fates import digest, share
@@ -50,6 +52,22 @@ NAMES = {
     "error901_accepted": "error 901; accepted",
 }
 """Every fault, in the order of its number 27999400001, 27999400002 and so on."""
+
+IN_WORDS = {
+    "lost replies": "lost",
+    "broken connections": "reset",
+    "refused connections": "refused",
+    "cut replies": "truncated",
+    "unreadable replies": "garbage",
+    "web pages instead of replies": "html503",
+    "throttling": "throttled",
+    "expired sessions": "expired",
+    "internal errors": "error901_accepted",
+}
+"""Those of which a sender learns least, in words."""
+
+SHARE = 0.2
+"""Of the requests that send, which a fault hits if nobody says more."""
 
 _FIRST_TIME = frozenset({"throttled", "expired"})
 _NUMBER = re.compile(r"279994000(\d\d)", re.ASCII)
@@ -88,17 +106,52 @@ class Fault:
         if self.name not in NAMES:
             message = f"no fault is called {self.name!r}; there are {', '.join(NAMES)}"
             raise ValueError(message)
-        if not 0 <= self.share <= 1:
-            message = f"a fault's share is between 0 and 1, not {self.share}"
+        if isinstance(self.share, bool) or not isinstance(self.share, Real) or not 0 <= self.share <= 1:
+            message = f"a fault's share is between 0 and 1, not {self.share!r}"
             raise ValueError(message)
+
+
+Faults = str | Mapping[str, float] | Iterable[Fault]
+"""How faults may be given: a name, which hits a fifth of the requests that send, names with shares, or each in full."""
+
+
+def read_faults(given: Faults) -> tuple[Fault, ...]:
+    """Read faults however they are given; names may be those of ``IN_WORDS`` or of ``NAMES``.
+
+    Raises
+    ------
+    ValueError
+        There is no fault of this name, a share is out of range, or they add up to more than everything.
+
+    Examples
+    --------
+    >>> [(fault.name, fault.share) for fault in read_faults({"lost replies": 0.01, "slow": 0.5})]
+    [('lost', 0.01), ('slow', 0.5)]
+    """
+    if isinstance(given, str):
+        given = {given: SHARE}
+    if not isinstance(given, Mapping):
+        return tuple(given)
+    names = [*IN_WORDS, *(name for name in NAMES if name not in IN_WORDS.values())]
+    if strange := [name for name in given if name not in {*NAMES, *IN_WORDS}]:
+        message = f"no fault is called {strange[0]!r}; there are {', '.join(names)}"
+        raise ValueError(message)
+    faults = tuple(Fault(IN_WORDS.get(name, name), share) for name, share in given.items())
+    if (total := math.fsum(fault.share for fault in faults)) > 1:
+        message = f"their shares add up to {total:g}, which is more than 1"
+        raise ValueError(message)
+    if len({fault.name for fault in faults}) < len(faults):
+        message = "one of them has two names here"
+        raise ValueError(message)
+    return faults
 
 
 class FaultPlan:
     """Decides which requests are hit by which fault."""
 
-    def __init__(self, seed: int, faults: Iterable[Fault]) -> None:
+    def __init__(self, seed: int, faults: Faults) -> None:
         self._seed = seed
-        self._faults = tuple(faults)
+        self._faults = read_faults(faults)
         self._attempts: Counter[tuple[str, ...]] = Counter()
 
     def choose(self, command: str, parameters: Parameters) -> str:
@@ -109,9 +162,12 @@ class FaultPlan:
         content = _content(command, parameters)
         attempt = self._attempts[content]
         key = parameters.get("climsgid") or "\0".join(content)
-        hit = (fault.name for fault in candidates if self._draw(fault.name, key, attempt) < fault.share)
-        name = next(hit, "")
-        return "" if name in _FIRST_TIME and attempt else name
+        left = 1.0  # of the requests, by the faults before: each hits its share of all of them
+        for fault in candidates:
+            if self._draw(fault.name, key, attempt) * left < fault.share:
+                return "" if fault.name in _FIRST_TIME and attempt else fault.name
+            left -= fault.share
+        return ""
 
     def count(self, command: str, parameters: Parameters) -> None:
         """Note an attempt at a request, if that makes a difference to the next one."""

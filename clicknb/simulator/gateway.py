@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -13,7 +13,7 @@ from threading import Lock
 from uuid import uuid4
 
 from clicknb.simulator import fates, faults, replies
-from clicknb.simulator.faults import Fault, FaultPlan
+from clicknb.simulator.faults import FaultPlan, Faults
 from clicknb.simulator.journal import Journal, Memory, Request
 from clicknb.simulator.message import Message
 from clicknb.simulator.parameters import Content, Options, Parameters, is_address, read, recipients
@@ -63,7 +63,7 @@ class Gateway:
     dialect
         How ``getmsgcharge`` answers: ``"classic"`` as the real gateway, ``"overview"`` as its 2013 documentation.
     faults
-        What goes wrong, and for which share of the requests.
+        What goes wrong, and for which share of the requests, see :func:`read_faults`.
 
     Examples
     --------
@@ -83,7 +83,7 @@ class Gateway:
         password: str = "sandbox",  # noqa: S107 - documented, and opens nothing but this object
         api_id: str = "1",
         dialect: Dialect = "classic",
-        faults: Iterable[Fault] = (),
+        faults: Faults = (),
     ) -> None:
         self.seed = seed
         self._dialect: Dialect = dialect

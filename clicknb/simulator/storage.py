@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
-from clicknb.simulator.faults import Fault
+from clicknb.simulator.faults import Faults
 from clicknb.simulator.gateway import Gateway
 from clicknb.simulator.journal import File
 from clicknb.simulator.replies import Dialect
@@ -19,7 +18,7 @@ def open_gateway(
     seed: int = 0,
     credits: Decimal | float = 1000,
     dialect: Dialect = "classic",
-    faults: Iterable[Fault] = (),
+    faults: Faults = (),
 ) -> tuple[Gateway, datetime | None]:
     """Open the gateway that is kept in a directory, or begin one there.
 

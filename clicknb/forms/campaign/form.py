@@ -25,7 +25,6 @@ from clicknb.forms.kit import controls, markup
 from clicknb.forms.kit.form import Form
 from clicknb.forms.kit.tasks import Task
 from clicknb.hours.decide import PRESETS, Hours
-from clicknb.opening import opened_by
 
 PREVIEWS = 4
 
@@ -68,7 +67,7 @@ class CampaignForm(Form):
 
     def __init__(self, account: Account | Plan, people: pd.DataFrame | None = None, *, background: bool = True) -> None:
         plan = account if isinstance(account, Plan) else None
-        self.account: Account = opened_by(account._service) if isinstance(account, Plan) else account
+        self.account: Account = Account(account.service) if isinstance(account, Plan) else account
         self.recipe = Recipe() if plan is None else Recipe.of(plan)
         self.checked: Checked | None = None
         self.campaign: Campaign | None = None
@@ -234,7 +233,7 @@ class CampaignForm(Form):
 
         def job(task: Task) -> sending.Result:
             try:
-                self.campaign = sending.start(plan, token, background=self._background)
+                self.campaign = sending.start(plan, token, background=self.background)
             finally:
                 self._leaving = False
             if task.cancelled:

@@ -34,6 +34,10 @@ class Form:
         The widget that is shown.
     last_error : Exception or None
         What went wrong in the last action.
+    background : bool
+        Whether what takes time runs in a thread.
+    doing, notice
+        Where it says what it does now, and what came of it.
     code : clicknb.forms.kit.controls.Code
         The code that does the same.
     """
@@ -45,18 +49,18 @@ class Form:
         self.last_error: Exception | None = None
         self.view = controls.column()
         self.code = controls.Code(self._quietly, *self.above_code())
-        self._background = background
+        self.background = background
         self._banner = controls.html()
-        self._notice = controls.html()
+        self.notice = controls.html()
         self._buttons: list[Any] = []
         self._task: tasks.Task | None = None
         self._thread: Thread | None = None
         self._stop: Callable[[], None] | None = None
         self._bar = w.IntProgress(layout=w.Layout(width="100%", max_width="320px"))
-        self._doing = controls.html()
+        self.doing = controls.html()
         self._cancel = controls.button("Cancel")
         self._cancel.on_click(self._guarded_call(self.cancel))
-        self._busy = controls.row(self._doing, self._bar, self._cancel)
+        self._busy = controls.row(self.doing, self._bar, self._cancel)
         controls.show(self._busy, False)
 
     def __repr__(self) -> str:
@@ -78,7 +82,7 @@ class Form:
 
     def lay_out(self, *children: Any, below: tuple[Any, ...] = ()) -> None:
         """Put the form together: the account, the controls, work in progress, what went wrong, the rest, the code."""
-        self.view.children = (self._banner, *children, self._busy, self._notice, *below, self.code.view)
+        self.view.children = (self._banner, *children, self._busy, self.notice, *below, self.code.view)
         self.show_account()
 
     def show_account(self) -> None:
@@ -107,7 +111,7 @@ class Form:
 
     def show_notice(self, piece: str) -> None:
         """Show a piece of HTML below the controls, until the next action."""
-        self._notice.value = piece
+        self.notice.value = piece
 
     def show_error(self, error: Exception) -> None:
         """Show what went wrong, and keep it on ``last_error``."""
@@ -157,7 +161,7 @@ class Form:
             with self._guarded():
                 self.refresh()
 
-        self._thread = tasks.start(whole, background=self._background)
+        self._thread = tasks.start(whole, background=self.background)
 
     # for everybody
 
@@ -220,7 +224,7 @@ class Form:
         def callback(*_: Any) -> None:
             with self._guarded():
                 self.last_error = None
-                self._notice.value = ""
+                self.notice.value = ""
                 action()
                 self.refresh()
 
@@ -238,7 +242,7 @@ class Form:
     def _show_busy(self, says: str) -> None:
         for button in self._buttons:
             button.disabled = bool(says)
-        self._doing.value = markup.line(says)
+        self.doing.value = markup.line(says)
         self._cancel.description, self._cancel.disabled = "Cancel", False
         controls.show(self._cancel, self._stop is not None)
         controls.show(self._bar, False)
@@ -247,7 +251,7 @@ class Form:
     def _show_progress(self, done: int, total: int, text: str) -> None:
         self._bar.max, self._bar.value = max(total, 1), done
         controls.show(self._bar, True)
-        self._doing.value = markup.line(text or f"{done:,} of {total:,}")
+        self.doing.value = markup.line(text or f"{done:,} of {total:,}")
 
 
 def explained(error: Exception) -> str:

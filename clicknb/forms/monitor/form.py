@@ -95,7 +95,7 @@ class MonitorForm(Form):
         self.csv = controls.button("Save as CSV")
         self.excel = controls.button("Save as Excel")
         places = [controls.html() for _ in range(5)]
-        self._none, self._facts, self._question, self._balance, self._tables = places
+        self._none, self._facts, self._question, self._balance, self.tables = places
         self.figure = w.Image(format="png", layout=w.Layout(width="100%", min_width="560px", height="auto"))
         self._frame = w.Box([self.figure], layout=w.Layout(width="100%", overflow="auto hidden", flex="0 0 auto"))
 
@@ -125,7 +125,7 @@ class MonitorForm(Form):
             self._asked,
             self.by,
             self._frame,
-            self._tables,
+            self.tables,
         )
         self.lay_out(self._none, self._head, below=(self._shown,))
 
@@ -336,7 +336,7 @@ class MonitorForm(Form):
     def _draw(self, seen: Sight) -> None:
         self._facts.value = display.panel(f"Campaign {seen.name}", seen.facts()) + markup.line(seen.note())
         self.figure.value = seen.picture
-        self._tables.value = _tables(seen)
+        self.tables.value = _tables(seen)
         self._drawn = seen
 
     def _allow(self, seen: Sight | None) -> None:

@@ -193,11 +193,12 @@ def see(account: Account, name: str, by: str, before: Sight | None = None) -> Si
         groups=summaries.summary(outcomes, by),
         reasons=campaign.reasons(),
         costs=campaign.residuals(),
-        picture=_drawn(outcomes, by, name),
+        picture=draw(outcomes, by, name),
     )
 
 
-def _drawn(outcomes: pd.DataFrame, by: str, name: str) -> bytes:
+def draw(outcomes: pd.DataFrame, by: str, name: str) -> bytes:
+    """Draw what came of a campaign."""
     with _drawing:
         return figures.png(figures.plot(outcomes, by=by, title=name, stacked=True))
 

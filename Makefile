@@ -32,10 +32,8 @@ check: lint ## the same in a minute: without browsers, notebooks and what else i
 	$(BIN)/python -m pytest $(ON_ALL_CORES) -m "not slow" --hypothesis-profile=quick
 
 soak: $(VENV)/ready ## run the long forms of tests, most of them attacks on the promise (an hour or more)
-	CLICKNB_SOAK=1 $(BIN)/python -m pytest tests/test_crash.py tests/test_failure_points.py tests/test_bad_network.py \
-		tests/test_promise.py tests/test_planning.py tests/test_text.py tests/test_copies.py tests/test_after_copies.py \
-		tests/test_copied_lists.py tests/test_borrowed_ids.py tests/test_answers_of_others.py tests/test_sent_back.py \
-		tests/test_gate.py tests/test_forms.py tests/test_campaign_form.py tests/test_monitor.py
+	CLICKNB_SOAK=1 $(BIN)/python -m pytest tests/promise tests/campaign/test_plan.py tests/campaign/test_gate.py \
+		tests/messages/test_parts.py tests/forms/test_forms.py tests/forms/test_campaign_form.py tests/forms/test_monitor.py
 
 lab: $(VENV)/ready ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab --notebook-dir=notebooks

@@ -46,8 +46,8 @@ SLOW = (
     "test_two_names.py",
     "test_gate.py",
     "test_samples.py",
-    "test_planning.py",
-    "test_autopsy.py",
+    "test_plan.py",
+    "test_unicode_cost.py",
     "test_binder.py",
 )
 """Files that need a browser, kernels or processes, or that attack for long: the longest first."""

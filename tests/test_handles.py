@@ -13,7 +13,7 @@ from clicknb import testing
 from clicknb.clock import SteppedClock
 from clicknb.errors import ClicknbError, ConfigError, ConfirmationNeeded, InvalidInput
 from clicknb.simulator import Fault, Gateway
-from tests.attack import over_socket
+from tests.promise.harness import over_socket
 
 PEOPLE = pd.DataFrame({"to": [f"447700900{number:03d}" for number in range(200)]})
 

@@ -244,7 +244,7 @@ def test_no_file_names_a_machine_or_a_registry():
 
 def test_no_file_holds_a_number_that_may_belong_to_somebody():
     files = [
-        path for path in tracked() if path_name(path) != "tests/test_recipients.py"
+        path for path in tracked() if path_name(path) != "tests/recipients/test_recipients.py"
     ]  # validation needs real shapes
     found = [(path_name(path), number) for path in files for number in assigned_numbers(text_of(path))]
     assert found == []

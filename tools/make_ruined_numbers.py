@@ -1,7 +1,7 @@
 """Write notebooks/data/ruined_numbers.xlsx: sixty numbers as spreadsheets, programs and people leave them.
 
 Each row says what happened to it. The numbers are British ones, and a few others, from the ranges that are reserved
-for fiction and tests. What the doctor must say of each is in tests/golden_numbers.csv.
+for fiction and tests. What the doctor must say of each is in tests/recipients/golden_numbers.csv.
 """
 
 from __future__ import annotations

@@ -147,4 +147,4 @@ def seal(campaign_id: str, content: tuple[Any, ...]) -> str:
     return hashlib.sha256((_SEALED % (campaign_id, *content)).encode()).hexdigest()[:16]
 
 
-_SEALED = f"[{', '.join([*['%r'] * 6, "'%s'", '%r'])}]"  # a list of texts as Python writes it, without making one
+_SEALED = "[" + ", ".join([*["%r"] * 6, "'%s'", "%r"]) + "]"  # a list of texts as Python writes it, without making it

@@ -3,7 +3,7 @@
 ``phonenumbers`` takes some 40 µs to parse and validate a number. Most numbers of a list are plain: a calling code that
 exists, no digit that could be a trunk prefix, a length and a beginning that fit. For these the patterns of the
 library's metadata say all that the library would, in a tenth of the time. Whatever is less plain is None here, and goes
-to the library. ``tests/test_numbers.py`` compares both for every country.
+to the library. ``tests/recipients/test_numbers.py`` compares both for every country.
 """
 
 from __future__ import annotations

@@ -10,18 +10,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
-from clicknb import checks, display, frames
-from clicknb.campaign import planning, single, track
+from clicknb import checks, display
+from clicknb.campaign import planning, questions, single
 from clicknb.campaign.campaign import Campaign
 from clicknb.campaign.context import Service
 from clicknb.campaign.options import Mode, Options
 from clicknb.campaign.plan import Plan
-from clicknb.cells import require_columns
 from clicknb.clock import RealClock
 from clicknb.errors import CampaignError, ClicknbError, ConfigError
-from clicknb.gateway.http import codes
 from clicknb.gateway.http.client import Clickatell
-from clicknb.gateway.http.wire import MessageCharge, MessageStatus
 from clicknb.gateway.transport import InProcessTransport
 from clicknb.ledger import maintenance, suppression, views
 from clicknb.recipients import suppression_list
@@ -29,8 +26,6 @@ from clicknb.recipients import suppression_list
 if TYPE_CHECKING:
     from clicknb.hours.decide import Hours
 
-_ID = "[0-9A-Fa-f]{32}"
-_PREFIX = "[1-9][0-9]{0,14}"
 _COPY = "yes: before it sends, the gateway is asked what has left after it was made"
 
 
@@ -307,7 +302,7 @@ class Account:
             max_credits=max_credits,
             mode=mode,
         )
-        return planning.make(self.service, table, options)
+        return Plan(self.service, table, options, planning.work_out(self.service, table, options))
 
     # campaigns
 
@@ -457,27 +452,15 @@ class Account:
         InvalidInput
             Some are missing or no ids of 32 hexadecimal digits; nothing was asked.
         """
-        return self._ask_statuses(ids, "querymsg")
+        return questions.statuses(self.service, ids, "querymsg")
 
     def cancel(self, ids: Iterable[str]) -> pd.DataFrame:
         """Stop messages that the gateway still holds; returns where each one stands, like ``statuses``."""
-        return self._ask_statuses(ids, "delmsg")
-
-    def _ask_statuses(self, ids: Iterable[str], command: str) -> pd.DataFrame:
-        wanted = _ids(ids)
-        answers = dict(track.read_statuses(self.service, list(wanted), command=command))
-        rows = views.known(self.service.ledger, wanted).join(_described(answers, self.now()))
-        return frames.build(frames.STATUSES, rows, wanted.index)
+        return questions.statuses(self.service, ids, "delmsg")
 
     def charges(self, ids: Iterable[str]) -> pd.DataFrame:
         """Ask what messages cost by ``apimsgid``, now; columns as in ``clicknb.frames.CHARGES``."""
-        wanted = _ids(ids)
-        answers = dict(track.read_charges(self.service, list(wanted)))
-        rows = views.known(self.service.ledger, wanted).join(_described(answers, self.now()))
-        rows["charge"] = pd.Series(
-            {number: float(answer.charge) for number, answer in answers.items()}, dtype="float64"
-        )
-        return frames.build(frames.CHARGES, rows, wanted.index)
+        return questions.charges(self.service, ids)
 
     def coverage(self, numbers: Iterable[str]) -> pd.DataFrame:
         """Ask whether numbers or prefixes are served, and from what price in credits a part.
@@ -492,14 +475,7 @@ class Account:
         InvalidInput
             Some are missing or not 1 to 15 digits with the country code first; nothing was asked.
         """
-        wanted = listed(numbers, "numbers", "to")
-        checks.every("numbers", wanted, _PREFIX, "1 to 15 digits with the country code first", "See cn.doctor().")
-        rows: list[dict[str, Any]] = []
-        for number in wanted:
-            answer = self.gateway.route_coverage(number)
-            charge = None if answer.charge is None else float(answer.charge)
-            rows.append({"to": number, "supported": answer.supported, "charge": charge, "meaning": answer.text})
-        return frames.build(frames.COVERAGE, rows, wanted.index)
+        return questions.coverage(self.service, numbers)
 
     def numbers(self) -> pd.DataFrame:
         """List the sandbox's magic numbers, each of which forces an error, a status, a delay or a fault.
@@ -555,31 +531,3 @@ def _title(service: Service) -> str:
         return "Sandbox account"
     kind = "LIVE account" if service.live else "Test account"
     return f"{kind} of {service.gateway.user} at {service.gateway.transport}"
-
-
-def listed(given: Any, name: str, column: str) -> pd.Series[Any]:
-    """Read ids or numbers however they are given: one string, a list, a Series, or a frame with the column."""
-    if isinstance(given, pd.DataFrame):
-        require_columns(given, [column], purpose="The question")
-        given = given[column]
-    if isinstance(given, bytes) or not isinstance(given, Iterable):
-        checks.refuse(f"{name} must be texts, not {checks.described(given)}.", "Pass a list or a column of them.")
-    values = [given] if isinstance(given, str) else given
-    series = values if isinstance(values, pd.Series) else pd.Series(list(values), dtype="object")
-    if missing := int(series.isna().sum()):
-        checks.refuse(f"{missing:,} of the {name} are missing.", f"Drop them: {name}.dropna().")
-    return series.astype("str")
-
-
-def _ids(given: Iterable[str]) -> pd.Series[Any]:
-    ids = listed(given, "ids", "apimsgid")
-    remedy = "They are in the column apimsgid of what was sent."
-    checks.every("ids", ids, _ID, "32 hexadecimal digits", remedy)
-    return ids
-
-
-def _described(answers: Mapping[int, MessageStatus | MessageCharge], now: datetime) -> pd.DataFrame:
-    """Say what statuses mean: one row for each answer, under the number of its question."""
-    known = [(answer.status, codes.status(answer.status)) for answer in answers.values()]
-    rows = [(code, status.delivery, status.meaning, status.final, now) for code, status in known]
-    return pd.DataFrame(rows, list(answers), ["status", "delivery", "meaning", "final", "checked_at"])

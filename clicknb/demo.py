@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from clicknb import Account, Campaign, Plan
-    from clicknb.testing import Verdict
+    from clicknb.campaign.rehearsal import Verdict
 
 NAME = "appointments"
 TEXT = "Hi {first_name}, see you in {city} on {appointment:%A %-d %B}. Amount due: {amount:,.2f}."

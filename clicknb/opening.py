@@ -6,15 +6,17 @@ import hashlib
 import hmac
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from clicknb import checks
-from clicknb.account import Account, listed
+from clicknb.account import Account
 from clicknb.campaign.context import Service
+from clicknb.campaign.questions import listed
 from clicknb.clock import Clock, RealClock, RunningClock, SteppedClock
 from clicknb.errors import ConfigError, InvalidInput
 from clicknb.gateway import credentials
@@ -35,9 +37,7 @@ from clicknb.recipients.numbers import typed
 if TYPE_CHECKING:
     from decimal import Decimal
 
-    from clicknb.campaign.plan import Plan
     from clicknb.simulator import Fault, Gateway
-    from clicknb.testing import Rehearsal
 
 LIVE_URL = "https://api.clickatell.com"
 LIVE_RATE = 100.0
@@ -121,7 +121,7 @@ def in_process(gateway: Gateway, ledger: Ledger, clock: Clock) -> Account:
         ledger=ledger,
         clock=clock,
         connect=lambda connections: SequentialExchange(transport, connections),
-        rehearse=_rehearse,
+        sandbox=_with_fault,
         mint=seeded(gateway.seed),
         live=False,
         rate=None,
@@ -131,10 +131,15 @@ def in_process(gateway: Gateway, ledger: Ledger, clock: Clock) -> Account:
     return Account(service)
 
 
-def _rehearse(plan: Plan, fault: str) -> Rehearsal:
-    from clicknb import testing
+@contextmanager
+def _with_fault(fault: str) -> Iterator[Service]:
+    from clicknb.simulator.faults import IN_WORDS
 
-    return testing.rehearse(plan, fault)
+    if fault not in IN_WORDS:
+        message = f"There is no rehearsal with {fault!r}; there is {', '.join(IN_WORDS)}. Nothing was sent."
+        raise InvalidInput(message)
+    with sandbox(credits=1_000_000, faults=fault) as sms:
+        yield sms.service
 
 
 def seeded(seed: int) -> Callable[[str, str], str]:
@@ -241,7 +246,7 @@ def connect(
         ledger=book,
         clock=RealClock(),
         connect=lambda connections: _exchange(url, connections),
-        rehearse=_rehearse,
+        sandbox=_with_fault,
         mint=book.origin.mint,
         live=live,
         rate=LIVE_RATE if rate is None and live else rate,

@@ -2,45 +2,31 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from datetime import timedelta
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from clicknb import checks, display
 from clicknb.analysis import figures, report, residuals, summary
-from clicknb.campaign import track
-from clicknb.campaign.brakes import Brakes
+from clicknb.campaign import run, track
 from clicknb.campaign.context import Service
-from clicknb.campaign.doubt import LAST_LOOK
-from clicknb.campaign.gate import Gate, Rules
-from clicknb.campaign.options import Options
-from clicknb.campaign.send import Sender
 from clicknb.campaign.track import Look
-from clicknb.campaign.unrecorded import Inquiry
-from clicknb.errors import CampaignStopped, ClicknbError
+from clicknb.errors import CampaignStopped
 from clicknb.gateway.http import codes
 from clicknb.ledger import views
-from clicknb.ledger.records import Message
 from clicknb.ledger.tally import tally
-from clicknb.ledger.units import micro, micro_credits
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-    from tqdm import tqdm
 
-logger = logging.getLogger(__name__)
-
-LIST_SIZE = 300
-"""Numbers in one request of the mode "list": what the specification of 2009 allows for POST."""
 
 IN_DOUBT = ("unknown", "sending")
 """States of which nobody knows whether the gateway has the message; one that is sending is on its way, or was."""
@@ -72,7 +58,7 @@ class Campaign:
     ['delivered', 'delivered']
     """
 
-    def __init__(self, service: Service, name: str, campaign_id: str, work: Future[Campaign] | None = None) -> None:
+    def __init__(self, service: Service, name: str, campaign_id: str, work: Future[str] | None = None) -> None:
         self._service = service
         self.id = campaign_id
         self._work = work
@@ -176,7 +162,7 @@ class Campaign:
         total = self.counts.get("accepted", 0)
         left = len(self._service.ledger.open(self.id))
         ask = partial(track.refresh, self._service, self.id)
-        with _bar(total, f"{self.name}: final", progress) as bar:
+        with run.progress_bar(total, f"{self.name}: final", progress) as bar:
             for look in track.looks(self._service, ask, left, checks.seconds(timeout), stop=stop):
                 bar.update(total - look.left - bar.n)
                 if seen is not None:
@@ -227,7 +213,8 @@ class Campaign:
         given = [resend] if isinstance(resend, str) or not isinstance(resend, Iterable) else list(resend)
         states = [checks.choice("resend", state, RESENDABLE) for state in given]
         self._service.ledger.stop(self.id, "")
-        return execute(self._service, self.name, self.id, resend=states, takeover=takeover, progress=progress)
+        stopped = run.execute(self._service, self.name, self.id, resend=states, takeover=takeover, progress=progress)
+        return unless_stopped(self, stopped)
 
     def pause(self) -> Campaign:
         """Let nothing more leave, also where another thread or program is sending; ``resume`` goes on."""
@@ -245,7 +232,7 @@ class Campaign:
             Sending stopped before the end, with the reason.
         """
         if self._work is not None:
-            self._work.result(None if timeout is None else checks.seconds(timeout))
+            unless_stopped(self, self._work.result(None if timeout is None else checks.seconds(timeout)))
         return self
 
     def cancel(self) -> Campaign:
@@ -310,20 +297,6 @@ class Campaign:
         return display.panel(f"Campaign {self.name}", self.facts(), self._note())
 
 
-def in_background(work: Callable[[], Campaign]) -> Future[Campaign]:
-    """Run some work in a thread of its own, which ends with the program."""
-    future: Future[Campaign] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(work())
-        except BaseException as error:  # noqa: BLE001  whoever waits for the campaign gets it
-            future.set_exception(error)
-
-    threading.Thread(target=run, name="clicknb-campaign", daemon=True).start()
-    return future
-
-
 def _counts(counted: Iterable[tuple[str, int]]) -> list[tuple[str, str]]:
     """Add up what was counted under the same name, the most frequent first."""
     sums: Counter[str] = Counter()
@@ -332,118 +305,14 @@ def _counts(counted: Iterable[tuple[str, int]]) -> list[tuple[str, str]]:
     return [(name, f"{count:,}") for name, count in sums.most_common()]
 
 
-def _bar(total: int, title: str, shown: bool) -> tqdm[Any]:
-    from tqdm.auto import tqdm
-
-    return tqdm(total=total, desc=title, unit=" msg", disable=not shown or not total)
-
-
-def begin(service: Service, options: Options, index_names: Iterable[Hashable] = (None,)) -> str:
-    """Find a campaign in the ledger, or start it there; returns its id."""
-    return service.ledger.start(
-        {
-            "id": service.mint(options.name, options.says),
-            "name": options.name,
-            "started_at": micro(service.clock.now()),
-            "index_names": views.label(tuple(index_names)),
-            "mode": options.mode,
-            "rules": options.rules.written(),
-            "budget": micro_credits(options.budget),
-        }
-    )
-
-
-def execute(
-    service: Service,
-    name: str,
-    campaign_id: str,
-    wanted: Callable[[Message], bool] = lambda _: True,
-    *,
-    resend: Iterable[str] = (),
-    takeover: bool = False,
-    progress: bool = True,
-) -> Campaign:
-    """Send the planned rows of a campaign that are wanted, and those in the states to resend.
+def unless_stopped(campaign: Campaign, stopped: str) -> Campaign:
+    """Give a campaign back if nothing has stopped it.
 
     Raises
     ------
     CampaignStopped
-        Sending stopped before the end.
-    CampaignError
-        Another program is sending this campaign; nothing was sent by this call.
+        Something has.
     """
-    ledger = service.ledger
-    with ledger.sending(campaign_id, takeover=takeover):
-        ledger.abandon(campaign_id, service.clock.now())
-        ledger.doubt_returned(campaign_id, service.clock.now() - LAST_LOOK)
-        messages = [message for message in ledger.messages(campaign_id, {"planned", *resend}) if wanted(message)]
-        stopped = _run(service, name, campaign_id, messages, progress)
-        if stopped:
-            ledger.stopped(campaign_id, stopped)
-        if messages:
-            ledger.origin.end()
-    return _unless_stopped(Campaign(service, name, campaign_id), stopped)
-
-
-def execute_one(service: Service, name: str, campaign_id: str, row_id: int) -> bool:
-    """Send one row if it is planned, whatever else of its campaign is being sent elsewhere; returns whether it was.
-
-    Raises
-    ------
-    CampaignStopped
-        It could not be sent, and is still planned.
-    """
-    service.ledger.doubt_returned(campaign_id, service.clock.now() - LAST_LOOK)
-    messages = service.ledger.messages(campaign_id, {"planned"}, only=row_id)
-    if messages:
-        stopped = _run(service, name, campaign_id, messages, progress=False, certain=True)
-        _unless_stopped(Campaign(service, name, campaign_id), stopped)
-    return bool(messages)
-
-
-def _run(
-    service: Service, name: str, campaign_id: str, messages: list[Message], progress: bool, *, certain: bool = False
-) -> str:
-    """Send messages, and return why that stopped early; ``certain`` as in ``Inquiry``."""
-    ledger = service.ledger
-    settings, returned = ledger.campaign(campaign_id), ledger.returned(campaign_id)
-    together = LIST_SIZE if settings["mode"] == "list" else 1
-    suspects = ledger.origin.unproven([one for one in messages if one.row_id not in returned])
-    lists = bool(suspects) and not certain and (together > 1 or bool(ledger.shared(campaign_id)))
-    if lists:  # who does not leave now may have been the first of a request after the copy was made
-        others = [one for one in ledger.messages(campaign_id, {"planned", "skipped"}) if one.to]
-        suspects = sorted(ledger.origin.unproven({one.row_id: one for one in [*others, *suspects]}.values()))
-    with _bar(len(suspects), f"{name}: sent before?", progress) as bar:
-        stays, unanswered = Inquiry(service, campaign_id, lists=lists, certain=certain, seen=bar.update).run(suspects)
-    leaving = [one for one in messages if one.row_id not in stays and _allowed(service, one)]
-    with _bar(len(leaving), name, progress) as bar:
-        brakes = _brakes(service, campaign_id, settings["budget"])
-        sender = Sender(service, campaign_id, brakes, Gate(ledger, Rules.read(settings["rules"])), bar.update)
-        try:
-            sender.run(leaving, together=together, returned=returned)
-        except KeyboardInterrupt:
-            ledger.stopped(campaign_id, sender.stopped)
-            raise
-    try:
-        brakes.spent()
-    except ClicknbError as error:
-        logger.warning("What campaign %r has spent could not be asked at its end: %s", name, error)
-    return sender.stopped or unanswered
-
-
-def _allowed(service: Service, message: Message) -> bool:
-    return service.allow is None or message.to in service.allow
-
-
-def _brakes(service: Service, campaign_id: str, budget: int | None) -> Brakes:
-    ledger, ask = service.ledger, service.gateway.getbalance
-    if budget is None:
-        return Brakes(ask)
-    note = partial(ledger.note_spent, campaign_id)
-    return Brakes(ask, Decimal(budget) / 1_000_000, ledger.spent(campaign_id), note)
-
-
-def _unless_stopped(campaign: Campaign, stopped: str) -> Campaign:
     if not stopped:
         return campaign
     counts = ", ".join(f"{count:,} {state}" for state, count in campaign.counts.items())

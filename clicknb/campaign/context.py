@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,9 +14,7 @@ from clicknb.gateway.transport import Exchange
 from clicknb.ledger.ledger import Ledger
 
 if TYPE_CHECKING:
-    from clicknb.campaign.plan import Plan
     from clicknb.simulator import Gateway
-    from clicknb.testing import Rehearsal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,8 +25,8 @@ class Service:
     ----------
     connect
         Opens that many connections to the gateway.
-    rehearse
-        Sends a plan to a fresh sandbox with a fault of some name, and judges the outcome.
+    sandbox
+        Opens a fresh sandbox in which something goes wrong, by its name, until the block ends.
     mint
         Makes the id of a new campaign from its name and what it says; in a sandbox from the seed and the name.
     live
@@ -49,7 +48,7 @@ class Service:
     ledger: Ledger
     clock: Clock
     connect: Callable[[int], Exchange]
-    rehearse: Callable[[Plan, str], Rehearsal]
+    sandbox: Callable[[str], AbstractContextManager[Service]]
     mint: Callable[[str, str], str]
     live: bool
     rate: float | None

@@ -7,46 +7,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-from clicknb.hours.decide import HOLDS, Decision, Hours, decide
+from clicknb.campaign.options import Rules
+from clicknb.hours.decide import HOLDS, Decision, decide
 from clicknb.hours.zones import zones_of
 from clicknb.kinds import SUPPRESSED
 from clicknb.ledger import suppression
 from clicknb.ledger.ledger import Ledger
 from clicknb.ledger.records import Message
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What a campaign observes when it is sent.
-
-    Attributes
-    ----------
-    hours
-        The quiet hours, see ``clicknb.hours.decide.rule_for``; None for none.
-    outside
-        What becomes of a message outside of them: ``"refuse"``, ``"schedule"`` or ``"wait"``.
-    """
-
-    hours: str | Hours | None = None
-    outside: str = "refuse"
-
-    def written(self) -> str:
-        """Write the rules as JSON, for the ledger and for a plan's token."""
-        hours: Any = self.hours
-        if isinstance(hours, Hours):
-            hours = {"name": hours.name, "week": dict(hours.week), "holidays": hours.holidays}
-        return json.dumps({"hours": hours, "outside": self.outside} if hours else {})
-
-    @classmethod
-    def read(cls, written: str) -> Rules:
-        """Read what ``written`` wrote."""
-        stored = json.loads(written)
-        hours = stored.get("hours")
-        return cls(Hours(**hours) if isinstance(hours, dict) else hours, stored.get("outside", "refuse"))
 
 
 class Gate:

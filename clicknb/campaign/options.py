@@ -10,7 +10,6 @@ from decimal import Decimal
 from typing import Any, Literal, get_args
 
 from clicknb import checks
-from clicknb.campaign.gate import Rules
 from clicknb.errors import InvalidInput
 from clicknb.gateway.http.parameters import SendOptions, encode
 from clicknb.hours import decide
@@ -175,3 +174,33 @@ _RULES: dict[str, Callable[[Any], Any]] = {
     "outside": lambda value: checks.choice("outside", value, decide.OUTSIDE),
     "zone": lambda value: checks.optional(checks.text, "zone", value),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a campaign observes when it is sent.
+
+    Attributes
+    ----------
+    hours
+        The quiet hours, see ``clicknb.hours.decide.rule_for``; None for none.
+    outside
+        What becomes of a message outside of them: ``"refuse"``, ``"schedule"`` or ``"wait"``.
+    """
+
+    hours: str | Hours | None = None
+    outside: str = "refuse"
+
+    def written(self) -> str:
+        """Write the rules as JSON, for the ledger and for a plan's token."""
+        hours: Any = self.hours
+        if isinstance(hours, Hours):
+            hours = {"name": hours.name, "week": dict(hours.week), "holidays": hours.holidays}
+        return json.dumps({"hours": hours, "outside": self.outside} if hours else {})
+
+    @classmethod
+    def read(cls, written: str) -> Rules:
+        """Read what ``written`` wrote."""
+        stored = json.loads(written)
+        hours = stored.get("hours")
+        return cls(Hours(**hours) if isinstance(hours, dict) else hours, stored.get("outside", "refuse"))

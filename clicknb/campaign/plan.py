@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -15,15 +14,16 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from clicknb import checks, display, frames
-from clicknb.campaign import plan_repr, single
-from clicknb.campaign.campaign import Campaign, begin, execute, in_background
+from clicknb.campaign import plan_repr, rehearsal, run, single
+from clicknb.campaign.campaign import Campaign, unless_stopped
 from clicknb.campaign.context import Service
 from clicknb.campaign.options import Options
-from clicknb.errors import CampaignError, ConfirmationNeeded, ContentChanged, InvalidInput
+from clicknb.campaign.planning import WorkedOut
+from clicknb.campaign.recording import Recording
+from clicknb.errors import ConfirmationNeeded, InvalidInput
 from clicknb.ledger import views
-from clicknb.ledger.records import Message, Recorded
+from clicknb.ledger.records import Recorded
 from clicknb.ledger.sqlite import framed
-from clicknb.ledger.units import micro_credits
 from clicknb.messages import lint, substitution, unicode_cost
 from clicknb.messages.template import Template
 from clicknb.messages.unicode_cost import Saving
@@ -31,7 +31,7 @@ from clicknb.recipients.doctor import doctor
 from clicknb.recipients.report import DoctorReport, doctor_report
 
 if TYPE_CHECKING:
-    from clicknb.testing import Rehearsal
+    from clicknb.campaign.rehearsal import Rehearsal
 
 
 FARTHEST = timedelta(days=7)
@@ -63,20 +63,15 @@ class Plan:
         self,
         service: Service,
         people: pd.DataFrame,
-        frame: pd.DataFrame,
         options: Options,
-        *,
-        balance: Decimal | None = None,
-        written: pd.Series[str] | None = None,
-        zones: pd.Series[Any] | None = None,
+        found: WorkedOut,
     ) -> None:
         self.service = service
-        self._frame = frame
-        self._written = frame["text"] if written is None else written
-        self._zones = zones
         self.people = people
         self.options = options
-        self.balance = balance
+        self.balance = found.balance
+        self._found = found
+        self._frame = found.frame
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -99,9 +94,8 @@ class Plan:
         return self._frame[self._frame["problem"].isna()]
 
     @cached_property
-    def _keys(self) -> list[str]:
-        sent = self._frame["problem"].isna()
-        return [key for key, is_sent in zip(self._all_keys, sent, strict=True) if is_sent]
+    def _rows(self) -> Recording:
+        return Recording(self._frame, self.options, self._found.zones)
 
     @cached_property
     def token(self) -> str:
@@ -177,16 +171,15 @@ class Plan:
         if known := ledger.campaign_id(self.name):  # before anything of it is changed
             with ledger.sending(known, takeover=takeover):
                 recorded = ledger.recorded(known)
-                self._refuse_changes(recorded, options)
-        campaign_id = begin(self.service, self.options, self._frame.index.names)
-        ledger.add(campaign_id, self._records(options, recorded))
+                self._rows.refuse_changes(recorded, options)
+        campaign_id = run.begin(self.service, self.options, self._frame.index.names)
+        ledger.add(campaign_id, self._rows.columns(options, recorded))
         ledger.stop(campaign_id, "")
-        texts = dict(zip(self._keys, self.to_send["text"], strict=True))
-        mine = partial(_as_planned, texts, self.options.sender)
-        send = partial(execute, self.service, self.name, campaign_id, mine, takeover=takeover)
+        send = partial(run.execute, self.service, self.name, campaign_id, self._rows.has, takeover=takeover)
         if background:
-            return Campaign(self.service, self.name, campaign_id, in_background(partial(send, progress=False)))
-        return send(progress=progress)
+            work = run.in_background(partial(send, progress=False))
+            return Campaign(self.service, self.name, campaign_id, work)
+        return unless_stopped(Campaign(self.service, self.name, campaign_id), send(progress=progress))
 
     def rehearse(self, fault: str = "lost replies") -> Rehearsal:
         """Send this plan to a fresh sandbox where something goes wrong, and compare what arrived with the record.
@@ -205,11 +198,12 @@ class Plan:
         >>> cn.sandbox().plan(people, to="mobile", text="Hello", name="greeting").rehearse("lost replies").verdict.ok
         True
         """
-        return self.service.rehearse(self, fault)
+        with self.service.sandbox(fault) as service:
+            return rehearsal.rehearse(self, fault, service)
 
-    def at(self, service: Service) -> Plan:
-        """Make the same plan for another account."""
-        return Plan(service, self.people, self._frame, self.options, written=self._written, zones=self._zones)
+    def at(self, service: Service, options: Options) -> Plan:
+        """Make the same plan for another account, with what holds there."""
+        return Plan(service, self.people, options, self._found._replace(balance=None))
 
     def autopsy(self) -> pd.DataFrame:
         """Name every character that forces Unicode, what it adds, and what a plain one in its place would save.
@@ -238,7 +232,7 @@ class Plan:
     @property
     def substitutions(self) -> pd.DataFrame:
         """Every text that ``substitute=True`` changed, before and after (``clicknb.frames.DIFF``)."""
-        written = self._written[self._frame["problem"].isna()]
+        written = self._found.written[self._frame["problem"].isna()]
         return substitution.diff(written if self.options.substitute else written.head(0))
 
     def doctor(self) -> DoctorReport:
@@ -317,7 +311,7 @@ class Plan:
         if campaign_id is None:
             return frames.build(frames.SENDS, self._frame, self._frame.index)
         table = framed(views.attempted(self.service.ledger, campaign_id)).set_index("key")
-        return frames.build(frames.SENDS, table.reindex(self._kept_keys(table.index)), self._frame.index)
+        return frames.build(frames.SENDS, table.reindex(self._rows.kept_keys(table.index)), self._frame.index)
 
     def _check_time(self, at: object) -> datetime | None:
         """Check a time that the gateway shall deliver at."""
@@ -334,72 +328,6 @@ class Plan:
             message = f"This plan {words}. Nothing was sent. Raise the budget or plan for fewer people."
             raise InvalidInput(message)
 
-    def _refuse_changes(self, recorded: Mapping[str, Recorded], options: str) -> None:
-        """Refuse rows that the campaign holds with another content, or that were cancelled in it."""
-        if not recorded:
-            return
-        texts = zip(self.to_send.index, self._keys, self.to_send["text"].tolist(), strict=True)
-        known = [(label, recorded[key], text) for label, key, text in texts if key in recorded]
-        if cancelled := sum(row.state == "skipped" and not row.waits for _, row, _ in known):
-            message = (
-                f"{cancelled:,} of these rows were cancelled in campaign {self.name!r} and are not sent by it any "
-                "more. Nothing was sent now. To send them after all, give them a campaign with a new name."
-            )
-            raise CampaignError(message)
-        changed = [label for label, row, text in known if (row.text, row.sender) != (text, self.options.sender)]
-        if changed:
-            named = ", ".join(str(label) for label in changed[:_NAMED])
-            more = f" and {len(changed) - _NAMED:,} more" if len(changed) > _NAMED else ""
-            message = (
-                f"Campaign {self.name!r} already holds {len(changed):,} of these rows with another text or sender: "
-                f"rows {display.mask_digits(named)}{more}. Nothing was sent now; what was sent before is untouched. "
-                "Give the new text a new campaign name, or restore the old text to go on with this campaign."
-            )
-            raise ContentChanged(message)
-        if others := sum(row.waits and row.options != options for _, row, _ in known):
-            message = (
-                f"Campaign {self.name!r} has {others:,} of these rows still to send, planned for another time or with "
-                "another max_credits. Nothing was sent now. sms.campaign(...).resume() sends them as they were "
-                "planned; to send them otherwise, cancel that campaign and give this plan a new name."
-            )
-            raise ContentChanged(message)
-
-    @cached_property
-    def _all_keys(self) -> list[str]:
-        """Make the key of every row: of those to send the number, of those left out what was read."""
-        rows = self._frame.reset_index(drop=True)
-        left_out = _LEFT_OUT + rows["read_as"].fillna("")
-        return row_keys(rows["to"].where(rows["problem"].isna(), left_out).tolist())
-
-    def _kept_keys(self, held: Collection[str]) -> list[str]:
-        """Make the keys under which the rows are recorded.
-
-        Who is left out now, but is in the campaign since before, keeps the key of then.
-        """
-        if not len(held):
-            return self._all_keys
-        numbers = self._frame["to"].astype("object")
-        pairs = zip(self._all_keys, numbers, strict=True)
-        return [key if (first := f"{to}#1") not in held else first for key, to in pairs]
-
-    def _records(self, options: str, held: Collection[str] = ()) -> dict[str, list[Any]]:
-        """Write the rows as the ledger keeps them, column by column: those to send, and those left out and why."""
-        frame, count, keys = self._frame, len(self._frame), self._kept_keys(held)
-        left_out = zip(frame["problem"].notna(), keys, self._all_keys, strict=True)
-        return {
-            "key": keys,
-            "left_out": [int(problem and key == own) for problem, key, own in left_out],
-            "ordinal": frame["row"].tolist(),
-            "label": [views.label(value) for value in frame.index],
-            "sender": [self.options.sender] * count,
-            "options": [options] * count,
-            "estimated": [micro_credits(credits) for credits in frame["credits_low"].tolist()],
-            "skipped": _values(frame["problem"]),
-            "skip_kind": _values(frame["kind"].where(frame["problem"].notna())),
-            "zone": [None] * count if self._zones is None else _values(self._zones),
-            **{name: _values(frame[name]) for name in ("to", "country", "text", "encoding", "parts", "variant")},
-        }
-
     # what it says at a glance
 
     @property
@@ -407,7 +335,7 @@ class Plan:
         """The rows to send that the campaign has not tried before."""
         campaign_id = self.service.ledger.campaign_id(self.name)
         known = {} if campaign_id is None else self.service.ledger.recorded(campaign_id)
-        untried = [key not in known or known[key].waits for key in self._keys]
+        untried = [key not in known or known[key].waits for key in self._rows.keys]
         return self.to_send.loc[pd.Series(untried, self.to_send.index, dtype="bool").to_numpy()]
 
     @property
@@ -441,32 +369,4 @@ class Plan:
         return plan_repr.html(self)
 
 
-_LEFT_OUT = "skipped "
-"""What stands before what was read in the key of a row that is left out, so that it is no message's."""
-
-_NAMED = 10
-"""How many rows an error names."""
-
 _ROUNDING = 1e-7  # credits that a sum of floats may be off
-
-
-def _values(column: pd.Series[Any]) -> list[Any]:
-    return column.astype("object").where(column.notna(), None).tolist()
-
-
-def _as_planned(texts: Mapping[str, str], sender: str, row: Message) -> bool:
-    """Tell whether a recorded row is one of a plan and says what the plan says, whoever else records rows just now."""
-    return texts.get(row.key) == row.text and row.sender == sender
-
-
-def row_keys(values: Iterable[str]) -> list[str]:
-    """Make row keys: the value and which occurrence of it this is."""
-    values = list(values)
-    if len(set(values)) == len(values):
-        return [f"{value}#1" for value in values]
-    seen: Counter[str] = Counter()
-    keys = []
-    for value in values:
-        seen[value] += 1
-        keys.append(f"{value}#{seen[value]}")
-    return keys

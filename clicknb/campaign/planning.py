@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -16,7 +17,7 @@ from clicknb import frames
 from clicknb.campaign import pricing, variants
 from clicknb.campaign.context import Service
 from clicknb.campaign.options import Options
-from clicknb.campaign.plan import Plan, row_keys
+from clicknb.campaign.recording import row_keys
 from clicknb.cells import as_text, require_columns
 from clicknb.hours import decide, zones
 from clicknb.kinds import SUPPRESSED
@@ -29,8 +30,17 @@ from clicknb.recipients import doctor
 from clicknb.recipients.numbers import typed
 
 
-def make(service: Service, people: pd.DataFrame, options: Options, *, priced: bool = True) -> Plan:
-    """Work out every row's fate and, unless told otherwise, its price; see ``Account.plan``."""
+class WorkedOut(NamedTuple):
+    """What a plan consists of, see ``clicknb.campaign.plan.Plan``."""
+
+    frame: pd.DataFrame
+    written: pd.Series[str]
+    zones: pd.Series[Any] | None
+    balance: Decimal | None
+
+
+def work_out(service: Service, people: pd.DataFrame, options: Options) -> WorkedOut:
+    """Work out every row's fate and its price; see ``Account.plan``."""
     plan = doctor.doctor(people, to=options.to, country=options.country, refuse=options.refuse).reset_index(drop=True)
     plan["row"] = range(len(people))
     barred = _bars(service, options.sender)
@@ -38,10 +48,10 @@ def make(service: Service, people: pd.DataFrame, options: Options, *, priced: bo
     _write(service, plan, people.reset_index(drop=True), options)
     _measure(plan, options.max_parts)
     places = _observe_hours(service, plan, people.reset_index(drop=True), options)
-    balance = pricing.price(service, plan, options.prices) if priced else None
+    balance = pricing.price(service, plan, options.prices)
     shown = frames.build(frames.PLAN, plan, people.index)
     written = plan["written"].set_axis(people.index)
-    return Plan(service, people, shown, options, balance=balance, written=written, zones=places)
+    return WorkedOut(shown, written, places, balance)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,11 @@ import pandas as pd
 
 from clicknb import checks, display
 from clicknb.campaign import planning
-from clicknb.campaign.campaign import begin, execute_one
+from clicknb.campaign.campaign import Campaign, unless_stopped
 from clicknb.campaign.context import Service
 from clicknb.campaign.options import MOST_PARTS, Options
-from clicknb.errors import AlreadySent, CampaignError, CampaignStopped, InvalidInput
+from clicknb.campaign.run import begin, execute_one
+from clicknb.errors import AlreadySent, CampaignError, InvalidInput
 from clicknb.ledger import views
 from clicknb.ledger.ledger import Ledger
 
@@ -86,12 +87,11 @@ def _sent_here(service: Service, campaign_id: str, row_id: int) -> str:
     One whose sender died, so that nobody else has its turn, is in doubt.
     """
     ledger = service.ledger
-    try:
-        if execute_one(service, NAME, campaign_id, row_id):
-            return ""
-    except CampaignStopped:
-        if ledger.state(row_id) == "planned":
-            raise
+    stopped = execute_one(service, NAME, campaign_id, row_id)
+    if stopped == "":
+        return ""
+    if stopped and ledger.state(row_id) == "planned":
+        unless_stopped(Campaign(service, NAME, campaign_id), stopped)
     if ledger.state(row_id) == "sending":
         with _turn(ledger, campaign_id):  # of a resume() of all single messages
             ledger.abandon(campaign_id, service.clock.now(), only=row_id)

@@ -225,11 +225,11 @@ class Ledger(Attempts):
             with self.writing() as connection:
                 connection.execute(change, [{"row": row, "reason": reason} for row, reason in reasons.items()])
 
-    def doubt_returned(self, campaign_id: str, before: datetime) -> None:
-        """Put in doubt what came back before a time since when the gateway denies all that it is asked about."""
-        change = _doubt_returned(campaign_id, FORGOTTEN)
+    def doubt_returned(self, campaign_id: str, before: datetime) -> set[int]:
+        """Put in doubt what came back before a time since when the gateway denies all it is asked; returns the rows."""
+        change = _doubt_returned(campaign_id, FORGOTTEN).where(attempts.c.submitted_at < micro(before))
         with self.writing() as connection:
-            connection.execute(change.where(attempts.c.submitted_at < micro(before)))
+            return set(connection.execute(change.returning(attempts.c.row_id)).scalars())
 
     def withdraw(self, campaign_id: str, reason: str) -> None:
         """Take what was not sent out of the queue for good, also that of a sender at work.

@@ -15,7 +15,7 @@ import pytest
 
 import clicknb as cn
 from clicknb import testing
-from clicknb.campaign.gate import Rules
+from clicknb.campaign.options import Rules
 from clicknb.clock import SteppedClock
 from clicknb.errors import CampaignStopped, ContentChanged, InvalidInput
 from clicknb.ledger.ledger import Ledger

@@ -15,7 +15,7 @@ import pytest
 
 import clicknb as cn
 from clicknb import testing
-from clicknb.campaign.campaign import execute
+from clicknb.campaign.run import execute
 from clicknb.errors import CampaignError, CampaignStopped, InDoubt, LedgerError
 from clicknb.gateway.http.wire import Request
 from clicknb.gateway.transport import SequentialExchange

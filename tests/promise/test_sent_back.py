@@ -221,6 +221,20 @@ def test_what_was_sent_back_so_long_ago_that_the_gateway_has_forgotten_it_is_in_
 
 
 @deceived
+def test_what_is_found_to_be_in_doubt_is_not_what_somebody_asks_to_send_again(what, tmp_path):
+    gateway = Silent(what, 1.0, times=9)
+    with in_process(gateway, tmp_path) as sms:
+        with suppress(CampaignStopped):
+            run_cell(sms, 5)
+        gateway.silent = False
+        sms.wait("7 days")
+        assert "unknown" not in sms.campaign(NAME).counts
+        sms.campaign(NAME).resume(resend=["unknown"])
+        assert sms.campaign(NAME).counts["unknown"] > 0
+        assert_nobody_twice(gateway)
+
+
+@deceived
 def test_a_single_message_that_was_sent_back_long_ago_is_in_doubt_too(what, tmp_path):
     gateway = Silent(what, 1.0, times=9)
     with in_process(gateway, tmp_path) as sms:

@@ -1,0 +1,159 @@
+"""Sends the rows of a campaign that are planned, alone and with its brakes, and tells why that stopped early."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Hashable, Iterable
+from concurrent.futures import Future
+from decimal import Decimal
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from clicknb.campaign.brakes import Brakes
+from clicknb.campaign.context import Service
+from clicknb.campaign.doubt import LAST_LOOK
+from clicknb.campaign.gate import Gate
+from clicknb.campaign.options import Options, Rules
+from clicknb.campaign.send import Sender
+from clicknb.campaign.unrecorded import Inquiry
+from clicknb.errors import ClicknbError
+from clicknb.ledger import views
+from clicknb.ledger.records import Message
+from clicknb.ledger.units import micro, micro_credits
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+
+logger = logging.getLogger(__name__)
+
+LIST_SIZE = 300
+"""Numbers in one request of the mode "list": what the specification of 2009 allows for POST."""
+
+
+def in_background(work: Callable[[], str]) -> Future[str]:
+    """Run some work in a thread of its own, which ends with the program."""
+    future: Future[str] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:  # noqa: BLE001  whoever waits for the campaign gets it
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="clicknb-campaign", daemon=True).start()
+    return future
+
+
+def progress_bar(total: int, title: str, shown: bool) -> tqdm[Any]:
+    """Make a progress bar that counts messages."""
+    from tqdm.auto import tqdm
+
+    return tqdm(total=total, desc=title, unit=" msg", disable=not shown or not total)
+
+
+def begin(service: Service, options: Options, index_names: Iterable[Hashable] = (None,)) -> str:
+    """Find a campaign in the ledger, or start it there; returns its id."""
+    return service.ledger.start(
+        {
+            "id": service.mint(options.name, options.says),
+            "name": options.name,
+            "started_at": micro(service.clock.now()),
+            "index_names": views.label(tuple(index_names)),
+            "mode": options.mode,
+            "rules": options.rules.written(),
+            "budget": micro_credits(options.budget),
+        }
+    )
+
+
+def execute(
+    service: Service,
+    name: str,
+    campaign_id: str,
+    wanted: Callable[[Message], bool] = lambda _: True,
+    *,
+    resend: Iterable[str] = (),
+    takeover: bool = False,
+    progress: bool = True,
+) -> str:
+    """Send the planned rows of a campaign that are wanted, and those in the states to resend.
+
+    Returns
+    -------
+    str
+        Why sending stopped before the end; empty if it did not.
+
+    Raises
+    ------
+    CampaignError
+        Another program is sending this campaign; nothing was sent by this call.
+    """
+    ledger = service.ledger
+    with ledger.sending(campaign_id, takeover=takeover):
+        ledger.abandon(campaign_id, service.clock.now())
+        doubted = ledger.doubt_returned(campaign_id, service.clock.now() - LAST_LOOK)  # nobody has asked to resend them
+        found = ledger.messages(campaign_id, {"planned", *resend})
+        messages = [message for message in found if wanted(message) and message.row_id not in doubted]
+        stopped = _run(service, name, campaign_id, messages, progress)
+        if stopped:
+            ledger.stopped(campaign_id, stopped)
+        if messages:
+            ledger.origin.end()
+    return stopped
+
+
+def execute_one(service: Service, name: str, campaign_id: str, row_id: int) -> str | None:
+    """Send one row if it is planned, whatever else of its campaign is being sent elsewhere.
+
+    Returns
+    -------
+    str or None
+        Why that stopped, empty if it did not; None if the row was not planned any more.
+    """
+    service.ledger.doubt_returned(campaign_id, service.clock.now() - LAST_LOOK)
+    messages = service.ledger.messages(campaign_id, {"planned"}, only=row_id)
+    return _run(service, name, campaign_id, messages, progress=False, certain=True) if messages else None
+
+
+def _run(
+    service: Service, name: str, campaign_id: str, messages: list[Message], progress: bool, *, certain: bool = False
+) -> str:
+    """Send messages, and return why that stopped early; ``certain`` as in ``Inquiry``."""
+    ledger = service.ledger
+    settings, returned = ledger.campaign(campaign_id), ledger.returned(campaign_id)
+    together = LIST_SIZE if settings["mode"] == "list" else 1
+    suspects = ledger.origin.unproven([one for one in messages if one.row_id not in returned])
+    lists = bool(suspects) and not certain and (together > 1 or bool(ledger.shared(campaign_id)))
+    if lists:  # who does not leave now may have been the first of a request after the copy was made
+        others = [one for one in ledger.messages(campaign_id, {"planned", "skipped"}) if one.to]
+        suspects = sorted(ledger.origin.unproven({one.row_id: one for one in [*others, *suspects]}.values()))
+    with progress_bar(len(suspects), f"{name}: sent before?", progress) as bar:
+        stays, unanswered = Inquiry(service, campaign_id, lists=lists, certain=certain, seen=bar.update).run(suspects)
+    leaving = [one for one in messages if one.row_id not in stays and _allowed(service, one)]
+    with progress_bar(len(leaving), name, progress) as bar:
+        brakes = _brakes(service, campaign_id, settings["budget"])
+        sender = Sender(service, campaign_id, brakes, Gate(ledger, Rules.read(settings["rules"])), bar.update)
+        try:
+            sender.run(leaving, together=together, returned=returned)
+        except KeyboardInterrupt:
+            ledger.stopped(campaign_id, sender.stopped)
+            raise
+    try:
+        brakes.spent()
+    except ClicknbError as error:
+        logger.warning("What campaign %r has spent could not be asked at its end: %s", name, error)
+    return sender.stopped or unanswered
+
+
+def _allowed(service: Service, message: Message) -> bool:
+    return service.allow is None or message.to in service.allow
+
+
+def _brakes(service: Service, campaign_id: str, budget: int | None) -> Brakes:
+    ledger, ask = service.ledger, service.gateway.getbalance
+    if budget is None:
+        return Brakes(ask)
+    note = partial(ledger.note_spent, campaign_id)
+    return Brakes(ask, Decimal(budget) / 1_000_000, ledger.spent(campaign_id), note)

@@ -22,6 +22,7 @@ from clicknb.errors import ConfigError, InvalidInput
 from clicknb.gateway import credentials
 from clicknb.gateway.connections import Connections, needs_proxy
 from clicknb.gateway.http.client import Clickatell
+from clicknb.gateway.limits import USUAL_RATE
 from clicknb.gateway.transport import (
     Exchange,
     InProcessTransport,
@@ -40,9 +41,6 @@ if TYPE_CHECKING:
     from clicknb.simulator import Fault, Gateway
 
 LIVE_URL = "https://api.clickatell.com"
-LIVE_RATE = 100.0
-"""Messages a second: what Clickatell's documentation names as the usual throughput."""
-
 CONNECTIONS = 64
 """Connections, at most: at a limited rate only as many are opened as the gateway's latency calls for."""
 
@@ -50,7 +48,6 @@ MOST_CONNECTIONS = 256
 IN_PROCESS = 16
 """Messages that a gateway in this process takes between two commits."""
 
-_DEAREST = 999_999  # credits that the wire has digits for
 _FASTEST = 1_000_000  # seconds at the gateway for each real one
 
 
@@ -249,7 +246,7 @@ def connect(
         sandbox=_with_fault,
         mint=book.origin.mint,
         live=live,
-        rate=LIVE_RATE if rate is None and live else rate,
+        rate=USUAL_RATE if rate is None and live else rate,
         concurrency=concurrency,
         allow=allowed,
     )

@@ -31,7 +31,7 @@ LAYERS = {
     "messages": SINGLE_FILES,
     "hours": SINGLE_FILES,
     "analysis": SINGLE_FILES,
-    "ledger": SINGLE_FILES | {"gateway.http.codes"},
+    "ledger": SINGLE_FILES | {"gateway.http.codes", "gateway.limits"},
     "campaign": SINGLE_FILES | ROOMS,
     "simulator": {"gateway.http.codes"},
     "forms": SINGLE_FILES | ROOMS | {"campaign", "account", "opening"},

@@ -10,11 +10,10 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from clicknb.gateway.limits import REMEMBERED
+
 FIRST_LOOK = timedelta(seconds=30)
 """How long after an attempt the gateway's "not known" begins to mean something: its records lag behind."""
-
-LAST_LOOK = timedelta(days=6)
-"""How long the gateway remembers a client message id; a message in doubt stays so after that."""
 
 DENIALS = 3
 DENIALS_OVER = timedelta(minutes=2)
@@ -52,7 +51,7 @@ class Doubts:
         """
         at = timedelta(seconds=seconds)
         known_for = at - self._since[attempt] if attempt in self._since else age
-        counts = all(FIRST_LOOK <= time <= LAST_LOOK for time in (age, known_for))
+        counts = all(FIRST_LOOK <= time <= REMEMBERED for time in (age, known_for))
         if counts:
             self._denied.setdefault(attempt, []).append(at)
         return counts

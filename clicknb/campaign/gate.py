@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from clicknb.campaign.options import Rules
-from clicknb.hours.decide import HOLDS, Decision, decide
+from clicknb.gateway.limits import FARTHEST
+from clicknb.hours.decide import Decision, decide
 from clicknb.hours.zones import zones_of
 from clicknb.kinds import SUPPRESSED
 from clicknb.ledger import suppression
@@ -81,7 +82,7 @@ class Gate:
     def delivery(self, decision: Decision | None, now: datetime) -> datetime | None:
         """Tell until when the gateway has to hold a message; None if it may leave at once or not at all."""
         opens_at = None if decision is None or decision.allowed else decision.opens_at
-        if opens_at is None or self._rules.outside != "schedule" or opens_at > now + HOLDS - _MARGIN:
+        if opens_at is None or self._rules.outside != "schedule" or opens_at > now + FARTHEST - _MARGIN:
             return None
         return opens_at
 

@@ -12,15 +12,12 @@ from typing import Any, Literal, get_args
 from clicknb import checks
 from clicknb.errors import InvalidInput
 from clicknb.gateway.http.parameters import SendOptions, encode
+from clicknb.gateway.limits import DEAREST, MOST_PARTS
 from clicknb.hours import decide
 from clicknb.hours.decide import Hours
 
-MOST_PARTS = 35
-"""The longest text that Clickatell splits (its archived page on concatenation)."""
-
 Mode = Literal["each", "list"]
 
-_DEAREST = 999_999  # credits that the wire has digits for
 _FEWEST_VARIANTS = 2
 
 
@@ -139,7 +136,7 @@ def _prices(value: Any) -> dict[str, Decimal]:
     listed = {checks.text("a key of prices", key).strip().upper(): price for key, price in value.items()}
     if odd := [key for key in listed if not (key.isdecimal() or (key.isalpha() and len(key) == 2))]:  # noqa: PLR2004
         checks.refuse(f"prices has {checks.described(odd[0])}, which is no country and no prefix.", _PRICES)
-    return {key: checks.amount(f"the price for {key}", price, _DEAREST) for key, price in listed.items()}
+    return {key: checks.amount(f"the price for {key}", price, DEAREST) for key, price in listed.items()}
 
 
 _PRICES = 'Pass them as in {"GB": 0.9, "2782": 0.7}.'
@@ -163,7 +160,7 @@ _RULES: dict[str, Callable[[Any], Any]] = {
     "country": lambda value: checks.optional(checks.text, "country", value),
     "max_parts": lambda value: checks.whole("max_parts", value, 1, MOST_PARTS),
     "budget": lambda value: checks.optional(checks.amount, "budget", value),
-    "max_credits": lambda value: checks.optional(checks.amount, "max_credits", value, _DEAREST),
+    "max_credits": lambda value: checks.optional(checks.amount, "max_credits", value, DEAREST),
     "mode": lambda value: checks.choice("mode", value, get_args(Mode)),
     "substitute": lambda value: checks.flag("substitute", value),
     "variants": lambda value: {} if value is None else _variants(value),

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from clicknb.campaign.options import Options
 from clicknb.campaign.planning import WorkedOut
 from clicknb.campaign.recording import Recording
 from clicknb.errors import ConfirmationNeeded, InvalidInput
+from clicknb.gateway.limits import FARTHEST
 from clicknb.ledger import views
 from clicknb.ledger.records import Recorded
 from clicknb.ledger.sqlite import framed
@@ -33,9 +34,6 @@ from clicknb.recipients.report import DoctorReport, doctor_report
 if TYPE_CHECKING:
     from clicknb.campaign.rehearsal import Rehearsal
 
-
-FARTHEST = timedelta(days=7)
-"""How far ahead a message may be scheduled (HTTP API specification, deliv_time)."""
 
 MOST_TESTS = 20
 """How many messages ``Plan.test`` sends at most."""
@@ -201,9 +199,9 @@ class Plan:
         with self.service.sandbox(fault) as service:
             return rehearsal.rehearse(self, fault, service)
 
-    def at(self, service: Service, options: Options) -> Plan:
-        """Make the same plan for another account, with what holds there."""
-        return Plan(service, self.people, options, self._found._replace(balance=None))
+    def at(self, service: Service, options: Options | None = None) -> Plan:
+        """Make the same plan for another account, and with other options if they are given."""
+        return Plan(service, self.people, options or self.options, self._found._replace(balance=None))
 
     def autopsy(self) -> pd.DataFrame:
         """Name every character that forces Unicode, what it adds, and what a plain one in its place would save.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pandas as pd
 
 from clicknb import display, frames
+from clicknb.gateway.limits import LIST_SIZE
 from clicknb.hours.decide import PRESETS, Hours, rules_for
 from clicknb.kinds import DUPLICATE, REPAIRS
 from clicknb.recipients.numbers import reserved
@@ -178,7 +179,9 @@ def facts(plan: Plan) -> list[tuple[str, str]]:
     if plan.options.hours is not None:
         found.append(("quiet hours", _hours(plan)))
     if plan.options.mode == "list":
-        found.append(("requests", f"{len(rows[['text']].drop_duplicates()):,} texts, up to 300 numbers a request"))
+        found.append(
+            ("requests", f"{len(rows[['text']].drop_duplicates()):,} texts, up to {LIST_SIZE} numbers a request")
+        )
     if plan.balance is not None:
         found.append(("balance", display.credits(plan.balance)))
         left = float(plan.balance) - float(rows["credits_low"].sum())

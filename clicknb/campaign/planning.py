@@ -19,6 +19,7 @@ from clicknb.campaign.context import Service
 from clicknb.campaign.options import Options
 from clicknb.campaign.recording import row_keys
 from clicknb.cells import as_text, require_columns
+from clicknb.gateway.limits import FARTHEST
 from clicknb.hours import decide, zones
 from clicknb.kinds import SUPPRESSED
 from clicknb.ledger import suppression
@@ -158,7 +159,7 @@ def _observe_hours(
     rows = plan["problem"].isna()
     decided = decide.decisions(options.hours, plan["to"].where(rows), plan["country"], now, zones=given)
     plan["local_time"] = decided["local_time"]
-    words = decide.problems(decided, now, options.outside).where(rows).tolist()
+    words = decide.problems(decided, now, options.outside, holds=FARTHEST).where(rows).tolist()
     kinds = decided["zone"].isna().map({True: "no zone", False: "outside hours"}).tolist()
     _refuse(plan, map(_closed, kinds, words))
     return None if given is None else given.map(zones.read_zone, na_action="ignore")

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from clicknb.campaign.brakes import Brakes
 from clicknb.campaign.context import Service
-from clicknb.campaign.doubt import LAST_LOOK
 from clicknb.campaign.gate import Gate
 from clicknb.campaign.options import Options, Rules
 from clicknb.campaign.send import Sender
 from clicknb.campaign.unrecorded import Inquiry
 from clicknb.errors import ClicknbError
+from clicknb.gateway.limits import LIST_SIZE, REMEMBERED
 from clicknb.ledger import views
 from clicknb.ledger.records import Message
 from clicknb.ledger.units import micro, micro_credits
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 
 
 logger = logging.getLogger(__name__)
-
-LIST_SIZE = 300
-"""Numbers in one request of the mode "list": what the specification of 2009 allows for POST."""
 
 
 def in_background(work: Callable[[], str]) -> Future[str]:
@@ -93,7 +90,9 @@ def execute(
     ledger = service.ledger
     with ledger.sending(campaign_id, takeover=takeover):
         ledger.abandon(campaign_id, service.clock.now())
-        doubted = ledger.doubt_returned(campaign_id, service.clock.now() - LAST_LOOK)  # nobody has asked to resend them
+        doubted = ledger.doubt_returned(
+            campaign_id, service.clock.now() - REMEMBERED
+        )  # nobody has asked to resend them
         found = ledger.messages(campaign_id, {"planned", *resend})
         messages = [message for message in found if wanted(message) and message.row_id not in doubted]
         stopped = _run(service, name, campaign_id, messages, progress)
@@ -112,7 +111,7 @@ def execute_one(service: Service, name: str, campaign_id: str, row_id: int) -> s
     str or None
         Why that stopped, empty if it did not; None if the row was not planned any more.
     """
-    service.ledger.doubt_returned(campaign_id, service.clock.now() - LAST_LOOK)
+    service.ledger.doubt_returned(campaign_id, service.clock.now() - REMEMBERED)
     messages = service.ledger.messages(campaign_id, {"planned"}, only=row_id)
     return _run(service, name, campaign_id, messages, progress=False, certain=True) if messages else None
 

@@ -16,9 +16,10 @@ from clicknb import checks, display
 from clicknb.campaign import planning
 from clicknb.campaign.campaign import Campaign, unless_stopped
 from clicknb.campaign.context import Service
-from clicknb.campaign.options import MOST_PARTS, Options
+from clicknb.campaign.options import Options
 from clicknb.campaign.run import begin, execute_one
 from clicknb.errors import AlreadySent, CampaignError, InvalidInput
+from clicknb.gateway.limits import MOST_PARTS
 from clicknb.ledger import views
 from clicknb.ledger.ledger import Ledger
 

@@ -14,7 +14,6 @@ from threading import Event as Signal
 from typing import TypeVar
 
 from clicknb.campaign.context import Service
-from clicknb.campaign.doubt import LAST_LOOK
 from clicknb.errors import (
     AccountError,
     CampaignError,
@@ -24,6 +23,7 @@ from clicknb.errors import (
     UnreadableReply,
 )
 from clicknb.gateway.http import wire
+from clicknb.gateway.limits import REMEMBERED
 from clicknb.ledger.records import Attempt, Event, Outcome
 
 logger = logging.getLogger(__name__)
@@ -167,7 +167,7 @@ def cancel(service: Service, campaign_id: str) -> None:
 
 def _ask_returned(service: Service, campaign_id: str) -> None:
     """Ask about what came back, so that only what the gateway denies is taken out of the queue."""
-    service.ledger.doubt_returned(campaign_id, service.clock.now() - LAST_LOOK)
+    service.ledger.doubt_returned(campaign_id, service.clock.now() - REMEMBERED)
     returned = service.ledger.returned(campaign_id)
     if not returned:
         return
@@ -213,7 +213,7 @@ def reconcile(service: Service, campaign_id: str) -> int:
     """
     with contextlib.suppress(CampaignError), service.ledger.sending(campaign_id):  # a living sender settles its own
         service.ledger.abandon(campaign_id, service.clock.now())
-    doubtful = service.ledger.doubtful(campaign_id, since=service.clock.now() - LAST_LOOK)
+    doubtful = service.ledger.doubtful(campaign_id, since=service.clock.now() - REMEMBERED)
     asked_at = service.clock.monotonic()
     answers = look_up(service, dict.fromkeys(attempt.climsgid for attempt in doubtful))
     shared = service.ledger.shared(campaign_id)

@@ -17,7 +17,8 @@ from clicknb.campaign.requests import batches
 from clicknb.campaign.track import look_up
 from clicknb.errors import ClicknbError, LedgerWarning
 from clicknb.gateway.http.wire import MessageStatus
-from clicknb.ledger.copies import REMEMBERED, Copy
+from clicknb.gateway.limits import REMEMBERED
+from clicknb.ledger.copies import Copy
 from clicknb.ledger.records import Event, Intent, Message, Outcome, climsgid
 from clicknb.ledger.units import micro
 

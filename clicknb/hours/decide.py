@@ -28,9 +28,6 @@ __all__ = ["OUTSIDE", "PRESETS", "Decision", "Hours", "decide", "decisions", "pr
 OUTSIDE = ("refuse", "schedule", "wait")
 """What becomes of a row outside its hours: it is left out, held by the gateway, or sent later by the program."""
 
-HOLDS = timedelta(days=7)
-"""How far ahead the gateway's ``scheduled_time`` may be."""
-
 _LOOKS_AHEAD = 31  # days
 _DAY = timedelta(days=1)
 
@@ -195,7 +192,7 @@ def decisions(
     return each.take(codes).set_axis(numbers.index)
 
 
-def problems(decided: pd.DataFrame, now: datetime, outside: str = "refuse") -> pd.Series[str]:
+def problems(decided: pd.DataFrame, now: datetime, outside: str = "refuse", *, holds: timedelta) -> pd.Series[str]:
     """Say why rows cannot go under a policy; missing where they can.
 
     Parameters
@@ -205,8 +202,10 @@ def problems(decided: pd.DataFrame, now: datetime, outside: str = "refuse") -> p
     now
         The instant for which it was decided.
     outside
-        ``"refuse"``: nothing goes outside hours. ``"schedule"``: the gateway holds it until ``opens_at``, at most 7
-        days. ``"wait"``: the program sends it at ``opens_at`` or later.
+        ``"refuse"``: nothing goes outside hours. ``"schedule"``: the gateway holds it until ``opens_at``.
+        ``"wait"``: the program sends it at ``opens_at`` or later.
+    holds
+        For how long the gateway holds a message at most.
 
     Raises
     ------
@@ -217,8 +216,10 @@ def problems(decided: pd.DataFrame, now: datetime, outside: str = "refuse") -> p
     cannot = ~decided["allowed"]
     reasons = decided["reason"]
     if policy == "schedule":
-        too_far = decided["opens_at"] > _utc(now) + HOLDS
-        reasons = reasons.mask(too_far, reasons + ", later than the 7 days that the gateway can hold a message")
+        too_far = decided["opens_at"] > _utc(now) + holds
+        reasons = reasons.mask(
+            too_far, reasons + f", later than the {holds.days} days that the gateway can hold a message"
+        )
         cannot &= too_far | decided["opens_at"].isna()
     elif policy == "wait":
         cannot &= decided["opens_at"].isna()

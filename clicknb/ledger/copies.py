@@ -13,7 +13,7 @@ import hmac
 import json
 import os
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,9 +24,6 @@ from clicknb.ledger.records import Intent, Message
 from clicknb.ledger.sqlite import Store
 from clicknb.ledger.tables import attempts, campaigns, identity, rows
 from clicknb.ledger.units import micro, moment
-
-REMEMBERED = timedelta(days=6)
-"""How long the gateway remembers a client message id."""
 
 
 class Witness(NamedTuple):

@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 import clicknb as cn
 from clicknb import testing
 from clicknb.campaign import planning, single
-from clicknb.campaign.options import MOST_PARTS, Options
+from clicknb.campaign.options import Options
 from clicknb.errors import AlreadySent, CampaignError, CampaignStopped, InvalidInput
+from clicknb.gateway.limits import MOST_PARTS
 from clicknb.ledger import lock
 from clicknb.ledger.records import Intent
 

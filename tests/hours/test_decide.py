@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from zoneinfo import ZoneInfo
 
 import pandas as pd
@@ -12,12 +13,16 @@ from hypothesis import strategies as st
 
 from clicknb import frames
 from clicknb.errors import ConfigError, InvalidInput
-from clicknb.hours.decide import PRESETS, Hours, decide, decisions, problems, rule_for, rules_for
+from clicknb.gateway.limits import FARTHEST
+from clicknb.hours import decide as deciding
+from clicknb.hours.decide import PRESETS, Hours, decide, decisions, rule_for, rules_for
 from clicknb.hours.zones import WORLD, read_zone, zones_of
 
 JOBURG, NEW_YORK, PHOENIX, HONOLULU = "27999123456", "12125550100", "16025550100", "18085550100"
 LONDON, PARIS, AUSTRALIA = "447700900123", "33639981234", "61491570156"
 COUNTRY = {JOBURG: "ZA", LONDON: "GB", PARIS: "FR", AUSTRALIA: "AU"}
+
+problems = partial(deciding.problems, holds=FARTHEST)
 
 NIGHT = Hours("night", {"Mon-Sun": "02:30-03:30"})
 QUARTER = Hours("quarter", {"Mon-Sun": "01:15-01:45"})

@@ -284,7 +284,7 @@ class OtherList(Liar):
 
 
 def test_a_list_that_is_answered_with_the_ids_of_another_list_is_in_doubt(tmp_path, monkeypatch):
-    monkeypatch.setattr("clicknb.campaign.campaign.LIST_SIZE", 4)
+    monkeypatch.setattr("clicknb.campaign.run.LIST_SIZE", 4)
     with serve(OtherList()) as server, connected(server, tmp_path / "l.sqlite", concurrency=1) as sms:
         sms.plan(people(8), to="to", text="Hi", name=NAME, mode="list").send(progress=False)
         assert sms.campaign(NAME).counts == {"accepted": 4, "unknown": 4}

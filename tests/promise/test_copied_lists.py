@@ -28,7 +28,7 @@ GIVEN = {"to": "to", "text": "Hi", "name": NAME}
 
 @pytest.fixture
 def short_lists(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("clicknb.campaign.campaign.LIST_SIZE", SIZE)
+    monkeypatch.setattr("clicknb.campaign.run.LIST_SIZE", SIZE)
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def test_lists_that_would_be_made_up_in_another_way_after_the_copy(change, copy,
         if change == "shorter":
             frame = frame.iloc[1::2]
         if change == "longer lists":
-            monkeypatch.setattr("clicknb.campaign.campaign.LIST_SIZE", 3 * SIZE)
+            monkeypatch.setattr("clicknb.campaign.run.LIST_SIZE", 3 * SIZE)
         if change == "each":
             mode = "each"
         if change == "fewer allowed":

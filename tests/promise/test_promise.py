@@ -25,6 +25,7 @@ import clicknb as cn
 from clicknb import testing
 from clicknb.clock import START
 from clicknb.errors import AlreadySent, CampaignStopped, ClicknbError, ContentChanged, LedgerError, LedgerWarning
+from clicknb.gateway.limits import REMEMBERED
 from clicknb.simulator import Response, faults, replies
 from tests.promise.copying import by_rename, in_place
 from tests.promise.harness import NAME, Crash, Recorder, Tripwire, in_process, meddle, soak, under_sqlite
@@ -59,8 +60,6 @@ WEATHER = st.tuples(
 
 LIES = st.sampled_from(["an id again", "an id again, not accepted", "another message", "replies late by one"])
 """What a gateway may say, or something before it, that is the answer to another request."""
-
-REMEMBERED = timedelta(days=6)
 
 
 class Weather(Recorder):

@@ -88,7 +88,7 @@ def test_single_messages_that_were_accepted_and_then_sent_back(what, tmp_path):
 
 @deceived
 def test_lists_that_were_accepted_and_then_sent_back(what, tmp_path, monkeypatch):
-    monkeypatch.setattr("clicknb.campaign.campaign.LIST_SIZE", 4)
+    monkeypatch.setattr("clicknb.campaign.run.LIST_SIZE", 4)
     with serve(Deceiver(what, 1.0)) as server, connected(server, tmp_path / "l.sqlite", concurrency=2) as sms:
         for _ in range(6):
             plan = sms.plan(people(24), to="to", text="Hi", name=NAME, mode="list")

@@ -10,7 +10,7 @@ import pandas as pd
 
 from clicknb.account import Account
 from clicknb.campaign.campaign import Campaign
-from clicknb.campaign.options import MOST_PARTS, Mode
+from clicknb.campaign.options import Mode
 from clicknb.campaign.plan import Plan
 from clicknb.errors import CampaignStopped, InvalidInput
 from clicknb.forms.campaign import render, sending
@@ -24,6 +24,7 @@ from clicknb.forms.campaign.text_panel import Texts
 from clicknb.forms.kit import controls, markup
 from clicknb.forms.kit.form import Form
 from clicknb.forms.kit.tasks import Task
+from clicknb.gateway.limits import LIST_SIZE, MOST_PARTS
 from clicknb.hours.decide import PRESETS, Hours
 
 PREVIEWS = 4
@@ -33,7 +34,10 @@ _OUTSIDE = [
     ("let the gateway hold it until then", "schedule"),
     ("wait here and send it then", "wait"),
 ]
-_MODES = {"each": "one request for each message", "list": "up to 300 alike in one request: faster, less certain"}
+_MODES = {
+    "each": "one request for each message",
+    "list": f"up to {LIST_SIZE} alike in one request: faster, less certain",
+}
 
 
 class CampaignForm(Form):

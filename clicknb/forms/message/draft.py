@@ -16,11 +16,11 @@ import pandas as pd
 
 from clicknb import display
 from clicknb.account import Account
-from clicknb.campaign.options import MOST_PARTS
-from clicknb.campaign.plan import FARTHEST, Plan
+from clicknb.campaign.plan import Plan
 from clicknb.checks import refuse
 from clicknb.errors import AlreadySent, CampaignStopped, InvalidInput
 from clicknb.forms.kit import snippet
+from clicknb.gateway.limits import FARTHEST, MOST_PARTS
 from clicknb.kinds import DUPLICATE
 from clicknb.messages.parts import Parts, measure, split
 from clicknb.recipients.digits import is_rounded

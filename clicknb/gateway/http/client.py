@@ -17,14 +17,12 @@ from clicknb.gateway.http import parameters, wire
 from clicknb.gateway.http.parameters import SendOptions
 from clicknb.gateway.http.session import Session
 from clicknb.gateway.http.wire import Coverage, MessageCharge, MessageStatus, Reply, Request, Sent
+from clicknb.gateway.limits import MOST_RECIPIENTS
 from clicknb.gateway.transport import Transport
 
 logger = logging.getLogger(__name__)
 
 Value = TypeVar("Value")
-
-MOST_RECIPIENTS = 600
-"""Recipients of one request, by the archived documentation; the specification of 2009 says 300."""
 
 
 class Clickatell:

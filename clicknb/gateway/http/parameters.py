@@ -14,6 +14,7 @@ from typing import Any, NoReturn, TypedDict
 
 from clicknb.charset import first_outside, ucs2
 from clicknb.errors import InvalidInput
+from clicknb.gateway.limits import MOST_PARTS
 
 MESSAGE_TYPES = (
     "SMS_TEXT",
@@ -251,7 +252,7 @@ _RULES: dict[str, _Rule] = {
     "deliv_ack": _flag,
     "deliv_time": _between(0, 10_080, "minutes, seven days at most"),
     "scheduled_time": _moment,
-    "concat": _between(1, 35, "message parts; 35 by the archived page on concatenation"),
+    "concat": _between(1, MOST_PARTS, "message parts"),
     "max_credits": _credits,
     "req_feat": _features,
     "queue": _between(1, 3, "priority, 1 is served first"),

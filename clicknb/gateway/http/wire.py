@@ -18,6 +18,7 @@ from urllib.parse import quote_plus
 from clicknb.display import mask_digits, mask_number, shorten
 from clicknb.errors import AccountError, GatewayError, InvalidInput, UnreadableReply
 from clicknb.gateway.http import codes
+from clicknb.gateway.limits import TOO_MANY_REQUESTS
 
 _FAMILIES = {
     "http": ("auth", "ping", "sendmsg", "querymsg", "delmsg", "getbalance", "getmsgcharge", "token_pay"),
@@ -28,7 +29,6 @@ _PATHS = {command: f"/{family}/{command}" for family, commands in _FAMILIES.item
 _SENDS = frozenset({"sendmsg", "senditem", "quicksend"})
 
 _OK = 200
-_TOO_MANY_REQUESTS = 429
 
 State = Literal["accepted", "rejected", "planned", "unknown"]
 """What one answer says of one recipient; ``planned``: provably not accepted, and may be sent later."""
@@ -285,7 +285,7 @@ def read_sends(reply: Reply, to: Sequence[str]) -> list[Sent]:
     >>> read_sends(Reply(200, b"ERR: 301, No Credit Left"), ["447700900123"])
     [<Sent +44 *** *** 123 planned: 301 No Credit Left>]
     """
-    if reply.status == _TOO_MANY_REQUESTS:
+    if reply.status == TOO_MANY_REQUESTS:
         return [Sent(number, "planned", code="429", error="the gateway asked to send more slowly") for number in to]
     if reply.status != _OK:
         return [Sent(number, "unknown", error=_unclear(reply)) for number in to]

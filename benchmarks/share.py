@@ -41,7 +41,7 @@ def measure(url: str, connections: int, messages: int) -> tuple[float, float]:
         ) as sms,
     ):
         plan = sms.plan(job.people, to="mobile", text=job.template, name="share")
-        ledger = sms.service.ledger
+        ledger = sms.context.ledger
         for name in CALLS:
             setattr(ledger, name, timed(getattr(ledger, name)))
         start = time.perf_counter()

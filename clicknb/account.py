@@ -13,7 +13,7 @@ import pandas as pd
 from clicknb import checks, display
 from clicknb.campaign import planning, questions, single
 from clicknb.campaign.campaign import Campaign
-from clicknb.campaign.context import Service
+from clicknb.campaign.context import Context
 from clicknb.campaign.options import Mode, Options
 from clicknb.campaign.plan import Plan
 from clicknb.clock import RealClock
@@ -40,12 +40,12 @@ class Account:
     ['accepted']
     """
 
-    def __init__(self, service: Service) -> None:
-        self._open: Service | None = service
-        self._title = _title(service)
+    def __init__(self, context: Context) -> None:
+        self._open: Context | None = context
+        self._title = _title(context)
 
     @property
-    def service(self) -> Service:
+    def context(self) -> Context:
         """What it works with: gateway, ledger, clock and limits; ``clicknb.testing`` has handles on it."""
         if self._open is None:
             message = "This account was closed. Nothing was sent. Open it again with cn.connect() or cn.sandbox()."
@@ -60,21 +60,21 @@ class Account:
     @property
     def live(self) -> bool:
         """Whether messages leave this machine and cost money; a gateway on this machine is never live."""
-        return self.service.live
+        return self.context.live
 
     @property
     def gateway(self) -> Clickatell:
         """The raw commands, one method each."""
-        return self.service.gateway
+        return self.context.gateway
 
     @property
     def ledger_path(self) -> Path | None:
         """The file of the ledger; None for one in memory."""
-        return self.service.ledger.path
+        return self.context.ledger.path
 
     def now(self) -> datetime:
         """Tell the time by this account's clock, in UTC; a sandbox has a clock of its own."""
-        return self.service.clock.now()
+        return self.context.clock.now()
 
     def wait(self, duration: float | str | timedelta) -> datetime:
         """Let time pass at a sandbox: at once, unless it was opened with ``speed``; returns what its clock says then.
@@ -97,7 +97,7 @@ class Account:
         >>> cn.sandbox().wait("1 day").isoformat()
         '2026-03-04T10:00:00+00:00'
         """
-        length, clock = checks.seconds(duration), self.service.clock
+        length, clock = checks.seconds(duration), self.context.clock
         if isinstance(clock, RealClock):
             message = (
                 "This account keeps real time, which nobody can move on. Nothing was sent. Let it pass with "
@@ -157,7 +157,7 @@ class Account:
         options = Options.checked(
             name=single.NAME, to="to", sender=sender, country=country, budget=budget, max_credits=max_credits
         )
-        return single.send(self.service, to, checks.text("text", text), options, again=checks.flag("again", again))
+        return single.send(self.context, to, checks.text("text", text), options, again=checks.flag("again", again))
 
     def send_batch(
         self,
@@ -302,13 +302,13 @@ class Account:
             max_credits=max_credits,
             mode=mode,
         )
-        return Plan(self.service, table, options, planning.work_out(self.service, table, options))
+        return Plan(self.context, table, options, planning.work_out(self.context, table, options))
 
     # campaigns
 
     def campaigns(self) -> pd.DataFrame:
         """All campaigns of the ledger, oldest first, columns as in ``clicknb.frames.CAMPAIGNS``."""
-        return views.campaigns(self.service.ledger)
+        return views.campaigns(self.context.ledger)
 
     def campaign(self, name: str) -> Campaign:
         """Open a campaign of the ledger, also after a crash or in another kernel.
@@ -318,19 +318,19 @@ class Account:
         CampaignError
             The ledger has no campaign of this name.
         """
-        campaign_id = self.service.ledger.campaign_id(checks.line("name", name))
+        campaign_id = self.context.ledger.campaign_id(checks.line("name", name))
         if campaign_id is None:
             known = ", ".join(repr(str(known)) for known in self.campaigns()["name"]) or "none"
             message = f"The ledger has no campaign {name!r}. It has: {known}. Nothing was sent."
             raise CampaignError(message)
-        return Campaign(self.service, name, campaign_id)
+        return Campaign(self.context, name, campaign_id)
 
     # whom nobody may write to
 
     @property
     def suppressed(self) -> pd.DataFrame:
         """Who must not be written to, columns as in ``clicknb.frames.SUPPRESSED``; ``clicknb.export`` writes it."""
-        return suppression.frame(self.service.ledger)
+        return suppression.frame(self.context.ledger)
 
     def suppress(
         self,
@@ -375,7 +375,7 @@ class Account:
         """
         given = {"sender": checks.text("sender", sender), "source": checks.text("source", source)}
         entries = suppression_list.entries(numbers, self.now(), country=country, **given)
-        return suppression.add(self.service.ledger, entries)
+        return suppression.add(self.context.ledger, entries)
 
     def unsuppress(
         self, numbers: str | Iterable[str] | pd.DataFrame, *, sender: str = "", source: str, country: str | None = None
@@ -386,7 +386,7 @@ class Account:
         """
         given = {"sender": checks.text("sender", sender), "source": checks.text("source", source)}
         entries = suppression_list.entries(numbers, self.now(), country=country, **given)
-        return suppression.add(self.service.ledger, entries, lifted=True)
+        return suppression.add(self.context.ledger, entries, lifted=True)
 
     # the ledger
 
@@ -397,11 +397,11 @@ class Account:
         the gateway is asked, a question for each row; it remembers for six days. Suppressions that came later have to
         be entered again.
         """
-        return maintenance.backup(self.service.ledger, Path(path).expanduser())
+        return maintenance.backup(self.context.ledger, Path(path).expanduser())
 
     def export(self, directory: str | Path) -> list[Path]:
         """Write everything that the ledger says as CSV files that spreadsheets cannot misread; returns their paths."""
-        return maintenance.export_csv(self.service.ledger, Path(directory).expanduser())
+        return maintenance.export_csv(self.context.ledger, Path(directory).expanduser())
 
     def purge(
         self,
@@ -417,7 +417,7 @@ class Account:
         ``clicknb.ledger.maintenance.purge``.
         """
         now = self.now()
-        return maintenance.purge(self.service.ledger, now, before=before, campaign=campaign, whole=whole, force=force)
+        return maintenance.purge(self.context.ledger, now, before=before, campaign=campaign, whole=whole, force=force)
 
     # asking the gateway
 
@@ -452,15 +452,15 @@ class Account:
         InvalidInput
             Some are missing or no ids of 32 hexadecimal digits; nothing was asked.
         """
-        return questions.statuses(self.service, ids, "querymsg")
+        return questions.statuses(self.context, ids, "querymsg")
 
     def cancel(self, ids: Iterable[str]) -> pd.DataFrame:
         """Stop messages that the gateway still holds; returns where each one stands, like ``statuses``."""
-        return questions.statuses(self.service, ids, "delmsg")
+        return questions.statuses(self.context, ids, "delmsg")
 
     def charges(self, ids: Iterable[str]) -> pd.DataFrame:
         """Ask what messages cost by ``apimsgid``, now; columns as in ``clicknb.frames.CHARGES``."""
-        return questions.charges(self.service, ids)
+        return questions.charges(self.context, ids)
 
     def coverage(self, numbers: Iterable[str]) -> pd.DataFrame:
         """Ask whether numbers or prefixes are served, and from what price in credits a part.
@@ -475,7 +475,7 @@ class Account:
         InvalidInput
             Some are missing or not 1 to 15 digits with the country code first; nothing was asked.
         """
-        return questions.coverage(self.service, numbers)
+        return questions.coverage(self.context, numbers)
 
     def numbers(self) -> pd.DataFrame:
         """List the sandbox's magic numbers, each of which forces an error, a status, a delay or a fault.
@@ -485,7 +485,7 @@ class Account:
         ConfigError
             This account is not a sandbox.
         """
-        simulator = self.service.simulator
+        simulator = self.context.simulator
         if simulator is None:
             message = "Magic numbers exist in a sandbox only. Nothing was sent. Try cn.sandbox().numbers()."
             raise ConfigError(message)
@@ -513,9 +513,9 @@ class Account:
             return [("closed", "open it again with cn.connect() or cn.sandbox()")]
         ledger = self.ledger_path
         return [
-            ("messages", "leave this machine and cost money" if self.service.live else "never leave this machine"),
+            ("messages", "leave this machine and cost money" if self.context.live else "never leave this machine"),
             ("ledger", str(ledger) if ledger else "in memory, gone with this kernel"),
-            *([("copy", _COPY)] if self.service.ledger.origin.copied else []),
+            *([("copy", _COPY)] if self.context.ledger.origin.copied else []),
             ("campaigns", f"{len(self.campaigns()):,}"),
         ]
 
@@ -526,8 +526,8 @@ class Account:
         return display.panel(self._title, self._facts())
 
 
-def _title(service: Service) -> str:
-    if isinstance(service.gateway.transport, InProcessTransport) and not service.live:
+def _title(context: Context) -> str:
+    if isinstance(context.gateway.transport, InProcessTransport) and not context.live:
         return "Sandbox account"
-    kind = "LIVE account" if service.live else "Test account"
-    return f"{kind} of {service.gateway.user} at {service.gateway.transport}"
+    kind = "LIVE account" if context.live else "Test account"
+    return f"{kind} of {context.gateway.user} at {context.gateway.transport}"

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from clicknb import checks
 from clicknb.account import Account
-from clicknb.campaign.context import Service
+from clicknb.campaign.context import Context
 from clicknb.campaign.questions import listed
 from clicknb.clock import Clock, RealClock, RunningClock, SteppedClock
 from clicknb.errors import ConfigError, InvalidInput
@@ -113,7 +113,7 @@ def in_process(gateway: Gateway, ledger: Ledger, clock: Clock) -> Account:
     """Open an account at a gateway of this process."""
     transport = InProcessTransport(lambda place, body: gateway.answer(place, body, clock.now()))
     login = credentials.Credentials(user="sandbox", password=credentials.Secret("sandbox"), api_id="1")
-    service = Service(
+    context = Context(
         gateway=Clickatell(transport, login, clock=clock),
         ledger=ledger,
         clock=clock,
@@ -125,18 +125,18 @@ def in_process(gateway: Gateway, ledger: Ledger, clock: Clock) -> Account:
         concurrency=IN_PROCESS,
         simulator=gateway,
     )
-    return Account(service)
+    return Account(context)
 
 
 @contextmanager
-def _with_fault(fault: str) -> Iterator[Service]:
+def _with_fault(fault: str) -> Iterator[Context]:
     from clicknb.simulator.faults import IN_WORDS
 
     if fault not in IN_WORDS:
         message = f"There is no rehearsal with {fault!r}; there is {', '.join(IN_WORDS)}. Nothing was sent."
         raise InvalidInput(message)
     with sandbox(credits=1_000_000, faults=fault) as sms:
-        yield sms.service
+        yield sms.context
 
 
 def seeded(seed: int) -> Callable[[str, str], str]:
@@ -238,7 +238,7 @@ def connect(
     live = not is_loopback(url)
     book = Ledger(_ledger_place(ledger, login, url), owner=f"{login.user} {login.api_id} {url}")
     transport = RequestsTransport(url)
-    service = Service(
+    context = Context(
         gateway=Clickatell(transport, login),
         ledger=book,
         clock=RealClock(),
@@ -250,7 +250,7 @@ def connect(
         concurrency=concurrency,
         allow=allowed,
     )
-    return Account(service)
+    return Account(context)
 
 
 def _exchange(url: str, connections: int) -> Exchange:

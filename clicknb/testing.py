@@ -80,20 +80,20 @@ def account(
     with tempfile.TemporaryDirectory() as directory:
         place = {"ledger": Path(directory) / "ledger.sqlite"}
         with connect(**{**login, **place, **settings}) as opened:
-            service = opened.service
-            mint = service.mint if seed is None else seeded(seed)
-            yield altered(opened, mint=mint, clock=clock or service.clock, simulator=simulator)
+            context = opened.context
+            mint = context.mint if seed is None else seeded(seed)
+            yield altered(opened, mint=mint, clock=clock or context.clock, simulator=simulator)
 
 
 def altered(sms: Account, **changes: Any) -> Account:
-    """Open an account once more with another clock, other connections, or what else its service consists of.
+    """Open an account once more with another clock, other connections, or what else its context consists of.
 
     Ledger and gateway are the same, unless they are what is changed.
 
     Parameters
     ----------
     **changes
-        Attributes of ``clicknb.campaign.context.Service``, such as ``live=True`` to see what a live account would ask
+        Attributes of ``clicknb.campaign.context.Context``, such as ``live=True`` to see what a live account would ask
         for, or ``connect=`` to come between the campaign and its connections.
 
     Examples
@@ -102,7 +102,7 @@ def altered(sms: Account, **changes: Any) -> Account:
     >>> altered(cn.sandbox(), live=True).live
     True
     """
-    return Account(replace(sms.service, **changes))
+    return Account(replace(sms.context, **changes))
 
 
 def messages(sms: Account) -> list[Message]:
@@ -113,13 +113,13 @@ def messages(sms: Account) -> list[Message]:
     InvalidInput
         The gateway is in another process; nobody can look into it from here.
     """
-    if sms.service.simulator is None:
+    if sms.context.simulator is None:
         message = (
             "This account's gateway is not in this process, so what it has accepted cannot be seen from here. Nothing "
             "was sent. testing.check takes the gateway's own record."
         )
         raise InvalidInput(message)
-    return sms.service.simulator.messages
+    return sms.context.simulator.messages
 
 
 def check(sms: Account, accepted: Iterable[Accepted] | None = None) -> Verdict:
@@ -137,7 +137,7 @@ def check(sms: Account, accepted: Iterable[Accepted] | None = None) -> Verdict:
     accepted
         The gateway's own record; not needed where ``messages`` has it.
     """
-    return rehearsal.judge(sms.service.ledger, messages(sms) if accepted is None else accepted)
+    return rehearsal.judge(sms.context.ledger, messages(sms) if accepted is None else accepted)
 
 
 FAULTS = IN_WORDS
@@ -155,4 +155,4 @@ def rehearse(plan: Plan, fault: str, *, share: float = SHARE, seed: int = 0) -> 
         Which of them.
     """
     with sandbox(seed=seed, credits=1_000_000, faults={fault: share}) as sms:
-        return rehearsal.rehearse(plan, fault, sms.service)
+        return rehearsal.rehearse(plan, fault, sms.context)

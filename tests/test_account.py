@@ -226,7 +226,7 @@ def test_a_single_message_that_stayed_planned_is_sent_once_however_old_it_is():
         with pytest.raises(cn.errors.CampaignStopped):
             sms.send("447700900123", "Hello")
         sms.wait(3 * 24 * 3600)
-        sms.redeem(next(iter(sms.service.simulator.vouchers)))
+        sms.redeem(next(iter(sms.context.simulator.vouchers)))
         sms.send("447700900123", "Hello", again=True)
         sms.campaign("single messages").resume(progress=False)
         assert len(testing.messages(sms)) == 1
@@ -357,7 +357,7 @@ def test_the_judge_counts_messages_that_no_campaign_sent(sms):
 def test_the_judge_looks_at_what_a_user_sees(sms):
     sms.send_batch(PEOPLE, to="to", text="Hi", name="x", progress=False)
     first = testing.messages(sms)[0].climsgid
-    with sms.service.ledger.writing() as connection:
+    with sms.context.ledger.writing() as connection:
         connection.exec_driver_sql("UPDATE attempts SET state = 'absent' WHERE row_id = 1")
     assert sms.campaign("x").sends["state"].tolist() == ["absent", "accepted", "accepted"]
     assert testing.check(sms).unrecorded == [first]

@@ -179,7 +179,7 @@ def test_a_live_account_needs_the_token(tmp_path):
     settings = {"user": "u", "password": "p", "api_id": "1", "ledger": tmp_path / "l.sqlite"}
     with cn.connect(**settings) as sms, testing.server() as server, testing.account(server) as test:
         assert "LIVE" in repr(sms)
-        plan = test.plan(PEOPLE, to="mobile", text="Hi", name="x").at(sms.service)  # nothing is contacted before
+        plan = test.plan(PEOPLE, to="mobile", text="Hi", name="x").at(sms.context)  # nothing is contacted before
         for confirm in (None, "", "0000-0000"):
             with pytest.raises(cn.errors.ConfirmationNeeded, match=plan.token):
                 plan.send(confirm)

@@ -129,7 +129,7 @@ def noted(sms, name):
     campaign = sms.campaign(name)
     facts[name] = [campaign.counts, bool(campaign.stopped), campaign.paused]
     facts[name] += [campaign.sends[column].astype("object").fillna("").tolist() for column in ("state", "error_code")]
-    table = sms.service.ledger.table(campaign.id)
+    table = sms.context.ledger.table(campaign.id)
     facts[name] += [table["left_out"], table["skip_kind"]]
 
 

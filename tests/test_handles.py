@@ -211,7 +211,7 @@ def test_ids_come_from_the_seed_or_are_random():
 def test_limits_are_those_of_connect():
     with testing.server() as server:
         with testing.account(server, rate=5, concurrency=2, allow="447700900001") as sms:
-            assert (sms.service.rate, sms.service.concurrency) == (5, 2)
+            assert (sms.context.rate, sms.context.concurrency) == (5, 2)
             assert sent(sms, PEOPLE.head(3))
             assert [message.to for message in testing.messages(sms)] == ["447700900001"]
         with pytest.raises(InvalidInput, match="concurrency"), testing.account(server, concurrency=0):

@@ -17,7 +17,7 @@ import pandas as pd
 from clicknb import checks, display
 from clicknb.analysis import figures, report, residuals, summary
 from clicknb.campaign import run, track
-from clicknb.campaign.context import Service
+from clicknb.campaign.context import Context
 from clicknb.campaign.track import Look
 from clicknb.errors import CampaignStopped
 from clicknb.gateway.http import codes
@@ -58,8 +58,8 @@ class Campaign:
     ['delivered', 'delivered']
     """
 
-    def __init__(self, service: Service, name: str, campaign_id: str, work: Future[str] | None = None) -> None:
-        self._service = service
+    def __init__(self, context: Context, name: str, campaign_id: str, work: Future[str] | None = None) -> None:
+        self._context = context
         self.id = campaign_id
         self._work = work
         self.name = name
@@ -69,7 +69,7 @@ class Campaign:
     @property
     def sends(self) -> pd.DataFrame:
         """One row per recipient: what was sent and how it was answered (``clicknb.frames.SENDS``)."""
-        return views.sends(self._service.ledger, self.id)
+        return views.sends(self._context.ledger, self.id)
 
     @property
     def statuses(self) -> pd.DataFrame:
@@ -84,7 +84,7 @@ class Campaign:
     @property
     def events(self) -> pd.DataFrame:
         """Every status seen, oldest first (``clicknb.frames.EVENTS``)."""
-        return views.events(self._service.ledger, self.id)
+        return views.events(self._context.ledger, self.id)
 
     @property
     def outcomes(self) -> pd.DataFrame:
@@ -94,25 +94,25 @@ class Campaign:
     @property
     def counts(self) -> dict[str, int]:
         """How many rows are in each state."""
-        return self._service.ledger.states(self.id)
+        return self._context.ledger.states(self.id)
 
     @property
     def stopped(self) -> str:
         """Why sending stopped early; empty if it did not."""
-        return str(self._service.ledger.campaign(self.id)["stopped"])
+        return str(self._context.ledger.campaign(self.id)["stopped"])
 
     @property
     def spent(self) -> float:
         """Credits that it has cost by now, as far as prices, or with a budget the balance, have shown."""
-        return float(self._service.ledger.spent(self.id))
+        return float(self._context.ledger.spent(self.id))
 
     @property
     def paused(self) -> bool:
         """Whether it was paused by the user, and not resumed since."""
-        return bool(self._service.ledger.campaign(self.id)["paused"])
+        return bool(self._context.ledger.campaign(self.id)["paused"])
 
     def _table(self) -> pd.DataFrame:
-        return views.joined(self._service.ledger, self.id)
+        return views.joined(self._context.ledger, self.id)
 
     # asking and acting
 
@@ -126,7 +126,7 @@ class Campaign:
         TransportError
             The gateway could not be reached; the record stays as it was.
         """
-        track.refresh(self._service, self.id)
+        track.refresh(self._context, self.id)
         return self
 
     def track(
@@ -160,10 +160,10 @@ class Campaign:
             The gateway could not be reached in all that time; the record stays as it was.
         """
         total = self.counts.get("accepted", 0)
-        left = len(self._service.ledger.open(self.id))
-        ask = partial(track.refresh, self._service, self.id)
+        left = len(self._context.ledger.open(self.id))
+        ask = partial(track.refresh, self._context, self.id)
         with run.progress_bar(total, f"{self.name}: final", progress) as bar:
-            for look in track.looks(self._service, ask, left, checks.seconds(timeout), stop=stop):
+            for look in track.looks(self._context, ask, left, checks.seconds(timeout), stop=stop):
                 bar.update(total - look.left - bar.n)
                 if seen is not None:
                     seen(look)
@@ -184,8 +184,8 @@ class Campaign:
         Takes and raises the same as ``track``.
         """
         left = sum(self.counts.get(state, 0) for state in IN_DOUBT)
-        ask = partial(track.reconcile, self._service, self.id)
-        for look in track.looks(self._service, ask, left, checks.seconds(timeout), first=30.0, stop=stop):
+        ask = partial(track.reconcile, self._context, self.id)
+        for look in track.looks(self._context, ask, left, checks.seconds(timeout), first=30.0, stop=stop):
             if seen is not None:
                 seen(look)
         return self
@@ -212,13 +212,13 @@ class Campaign:
         """
         given = [resend] if isinstance(resend, str) or not isinstance(resend, Iterable) else list(resend)
         states = [checks.choice("resend", state, RESENDABLE) for state in given]
-        self._service.ledger.stop(self.id, "")
-        stopped = run.execute(self._service, self.name, self.id, resend=states, takeover=takeover, progress=progress)
+        self._context.ledger.stop(self.id, "")
+        stopped = run.execute(self._context, self.name, self.id, resend=states, takeover=takeover, progress=progress)
         return unless_stopped(self, stopped)
 
     def pause(self) -> Campaign:
         """Let nothing more leave, also where another thread or program is sending; ``resume`` goes on."""
-        self._service.ledger.stop(self.id, "paused by the user", paused=True)
+        self._context.ledger.stop(self.id, "paused by the user", paused=True)
         return self
 
     def wait(self, timeout: float | str | timedelta | None = None) -> Campaign:
@@ -240,7 +240,7 @@ class Campaign:
 
         What is ``unknown`` cannot be stopped; reconcile it first.
         """
-        track.cancel(self._service, self.id)
+        track.cancel(self._context, self.id)
         return self
 
     # what it comes to
@@ -269,7 +269,7 @@ class Campaign:
 
     def facts(self) -> list[tuple[str, str]]:
         """Say in figures how it stands: rows in each state, deliveries, and what was charged."""
-        found = tally(self._service.ledger, self.id)
+        found = tally(self._context.ledger, self.id)
         accepted = [one for one in found if one.state == "accepted"]
         deliveries = _counts((f"- {one.delivery}".replace("_", " "), one.rows) for one in accepted)
         facts = []

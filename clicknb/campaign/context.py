@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Service:
+class Context:
     """One account, as the campaign layer sees it.
 
     Attributes
@@ -48,7 +48,7 @@ class Service:
     ledger: Ledger
     clock: Clock
     connect: Callable[[int], Exchange]
-    sandbox: Callable[[str], AbstractContextManager[Service]]
+    sandbox: Callable[[str], AbstractContextManager[Context]]
     mint: Callable[[str, str], str]
     live: bool
     rate: float | None

@@ -16,7 +16,7 @@ import pandas as pd
 from clicknb import checks, display, frames
 from clicknb.campaign import plan_repr, rehearsal, run, single
 from clicknb.campaign.campaign import Campaign, unless_stopped
-from clicknb.campaign.context import Service
+from clicknb.campaign.context import Context
 from clicknb.campaign.options import Options
 from clicknb.campaign.planning import WorkedOut
 from clicknb.campaign.recording import Recording
@@ -44,7 +44,7 @@ class Plan:
 
     Attributes
     ----------
-    service : clicknb.campaign.context.Service
+    context : clicknb.campaign.context.Context
         The account that it was made for.
     frame : pandas.DataFrame
         One row per input row with the caller's index; columns as in ``clicknb.frames.PLAN``. A row with a ``problem``
@@ -59,12 +59,12 @@ class Plan:
 
     def __init__(
         self,
-        service: Service,
+        context: Context,
         people: pd.DataFrame,
         options: Options,
         found: WorkedOut,
     ) -> None:
-        self.service = service
+        self.context = context
         self.people = people
         self.options = options
         self.balance = found.balance
@@ -84,7 +84,7 @@ class Plan:
     @property
     def live(self) -> bool:
         """Whether sending it leaves this machine and costs money."""
-        return self.service.live
+        return self.context.live
 
     @property
     def to_send(self) -> pd.DataFrame:
@@ -156,7 +156,7 @@ class Plan:
         LedgerError
             The record could not be written; nothing was sent after that.
         """
-        if self.service.live and confirm != self.token:
+        if self.context.live and confirm != self.token:
             message = (
                 f"Nothing was sent. This account is live: to send {len(self.to_send):,} messages, call "
                 f'plan.send(confirm="{self.token}").\n{self!r}'
@@ -164,20 +164,20 @@ class Plan:
             raise ConfirmationNeeded(message)
         options = self.options.each(self._check_time(at))
         self._refuse_overspending()
-        ledger = self.service.ledger
+        ledger = self.context.ledger
         recorded: Mapping[str, Recorded] = {}
         if known := ledger.campaign_id(self.name):  # before anything of it is changed
             with ledger.sending(known, takeover=takeover):
                 recorded = ledger.recorded(known)
                 self._rows.refuse_changes(recorded, options)
-        campaign_id = run.begin(self.service, self.options, self._frame.index.names)
+        campaign_id = run.begin(self.context, self.options, self._frame.index.names)
         ledger.add(campaign_id, self._rows.columns(options, recorded))
         ledger.stop(campaign_id, "")
-        send = partial(run.execute, self.service, self.name, campaign_id, self._rows.has, takeover=takeover)
+        send = partial(run.execute, self.context, self.name, campaign_id, self._rows.has, takeover=takeover)
         if background:
             work = run.in_background(partial(send, progress=False))
-            return Campaign(self.service, self.name, campaign_id, work)
-        return unless_stopped(Campaign(self.service, self.name, campaign_id), send(progress=progress))
+            return Campaign(self.context, self.name, campaign_id, work)
+        return unless_stopped(Campaign(self.context, self.name, campaign_id), send(progress=progress))
 
     def rehearse(self, fault: str = "lost replies") -> Rehearsal:
         """Send this plan to a fresh sandbox where something goes wrong, and compare what arrived with the record.
@@ -196,12 +196,12 @@ class Plan:
         >>> cn.sandbox().plan(people, to="mobile", text="Hello", name="greeting").rehearse("lost replies").verdict.ok
         True
         """
-        with self.service.sandbox(fault) as service:
-            return rehearsal.rehearse(self, fault, service)
+        with self.context.sandbox(fault) as context:
+            return rehearsal.rehearse(self, fault, context)
 
-    def at(self, service: Service, options: Options | None = None) -> Plan:
+    def at(self, context: Context, options: Options | None = None) -> Plan:
         """Make the same plan for another account, and with other options if they are given."""
-        return Plan(service, self.people, options or self.options, self._found._replace(balance=None))
+        return Plan(context, self.people, options or self.options, self._found._replace(balance=None))
 
     def autopsy(self) -> pd.DataFrame:
         """Name every character that forces Unicode, what it adds, and what a plain one in its place would save.
@@ -300,20 +300,20 @@ class Plan:
         turns = texts.groupby("variant", dropna=False).cumcount().to_numpy()  # one of each before a second one
         chosen = texts["text"].iloc[turns.argsort(kind="stable")].head(checks.whole("rows", rows, 1, MOST_TESTS))
         alone = replace(self.options, hours=None, zone=None, budget=None, refuse=())  # these are for the others
-        sent = [single.send(self.service, to, text, alone) for text in chosen]
+        sent = [single.send(self.context, to, text, alone) for text in chosen]
         return pd.concat(sent).set_axis(chosen.index) if sent else frames.build(frames.SENDS, [])
 
     def sends(self) -> pd.DataFrame:
         """Show what became of the rows of this plan, in its order and with its index (``clicknb.frames.SENDS``)."""
-        campaign_id = self.service.ledger.campaign_id(self.name)
+        campaign_id = self.context.ledger.campaign_id(self.name)
         if campaign_id is None:
             return frames.build(frames.SENDS, self._frame, self._frame.index)
-        table = framed(views.attempted(self.service.ledger, campaign_id)).set_index("key")
+        table = framed(views.attempted(self.context.ledger, campaign_id)).set_index("key")
         return frames.build(frames.SENDS, table.reindex(self._rows.kept_keys(table.index)), self._frame.index)
 
     def _check_time(self, at: object) -> datetime | None:
         """Check a time that the gateway shall deliver at."""
-        now = self.service.clock.now()
+        now = self.context.clock.now()
         if at is None:
             return None
         if not isinstance(at, datetime) or at.tzinfo is None or not now < at <= now + FARTHEST:
@@ -331,8 +331,8 @@ class Plan:
     @property
     def new(self) -> pd.DataFrame:
         """The rows to send that the campaign has not tried before."""
-        campaign_id = self.service.ledger.campaign_id(self.name)
-        known = {} if campaign_id is None else self.service.ledger.recorded(campaign_id)
+        campaign_id = self.context.ledger.campaign_id(self.name)
+        known = {} if campaign_id is None else self.context.ledger.recorded(campaign_id)
         untried = [key not in known or known[key].waits for key in self._rows.keys]
         return self.to_send.loc[pd.Series(untried, self.to_send.index, dtype="bool").to_numpy()]
 
@@ -342,7 +342,7 @@ class Plan:
         budget, cost = self.options.budget, self.new["credits_low"].sum()
         if budget is None or not cost:
             return ""
-        ledger = self.service.ledger
+        ledger = self.context.ledger
         campaign_id = ledger.campaign_id(self.name)
         spent = ledger.spent(campaign_id) if campaign_id else Decimal(0)
         if float(spent) + cost <= float(budget) + _ROUNDING:

@@ -15,7 +15,7 @@ import pandas as pd
 
 from clicknb import frames
 from clicknb.campaign import pricing, variants
-from clicknb.campaign.context import Service
+from clicknb.campaign.context import Context
 from clicknb.campaign.options import Options
 from clicknb.campaign.recording import row_keys
 from clicknb.cells import as_text, require_columns
@@ -40,16 +40,16 @@ class WorkedOut(NamedTuple):
     balance: Decimal | None
 
 
-def work_out(service: Service, people: pd.DataFrame, options: Options) -> WorkedOut:
+def work_out(context: Context, people: pd.DataFrame, options: Options) -> WorkedOut:
     """Work out every row's fate and its price; see ``Account.plan``."""
     plan = doctor.doctor(people, to=options.to, country=options.country, refuse=options.refuse).reset_index(drop=True)
     plan["row"] = range(len(people))
-    barred = _bars(service, options.sender)
+    barred = _bars(context, options.sender)
     _refuse(plan, [barred(to) if isinstance(to, str) else None for to in plan["to"].tolist()])
-    _write(service, plan, people.reset_index(drop=True), options)
+    _write(context, plan, people.reset_index(drop=True), options)
     _measure(plan, options.max_parts)
-    places = _observe_hours(service, plan, people.reset_index(drop=True), options)
-    balance = pricing.price(service, plan, options.prices)
+    places = _observe_hours(context, plan, people.reset_index(drop=True), options)
+    balance = pricing.price(context, plan, options.prices)
     shown = frames.build(frames.PLAN, plan, people.index)
     written = plan["written"].set_axis(people.index)
     return WorkedOut(shown, written, places, balance)
@@ -71,10 +71,10 @@ _TEXT = Field("text", "", None, str)
 """What is written of one message: a template of nothing but this."""
 
 
-def make_one(service: Service, to: str, text: str, options: Options) -> Single:
+def make_one(context: Context, to: str, text: str, options: Options) -> Single:
     """Work out the fate of one message, as ``make`` does for a table of one row and the template ``{text}``."""
     verdict = typed(to if to.strip() else "", options.country, doctor.check_repairs(options.refuse))
-    barred = _bars(service, options.sender)(verdict.to) if verdict.to else None
+    barred = _bars(context, options.sender)(verdict.to) if verdict.to else None
     written, unwritten = _TEXT.write(text if text.strip() else math.nan)
     broken = _broken(written)
     kept = "" if broken else written
@@ -98,12 +98,12 @@ class Problem(NamedTuple):
     words: str
 
 
-def _bars(service: Service, sender: str) -> Callable[[str], Problem | None]:
+def _bars(context: Context, sender: str) -> Callable[[str], Problem | None]:
     """Give the rule for whom nobody may write to: who is not on the account's allow list, or suppressed."""
-    suppressed = suppression.read(service.ledger)
+    suppressed = suppression.read(context.ledger)
 
     def barred(to: str) -> Problem | None:
-        if service.allow is not None and to not in service.allow:
+        if context.allow is not None and to not in context.allow:
             return Problem("not allowed", "not on the account's allow list")
         reason = suppressed.reason(to, sender)
         return Problem(SUPPRESSED, reason) if reason else None
@@ -146,7 +146,7 @@ def _refuse(plan: pd.DataFrame, problems: Iterable[Problem | None]) -> None:
 
 
 def _observe_hours(
-    service: Service, plan: pd.DataFrame, people: pd.DataFrame, options: Options
+    context: Context, plan: pd.DataFrame, people: pd.DataFrame, options: Options
 ) -> pd.Series[Any] | None:
     """Leave out whom it is too early or too late for by their own clocks; returns the zones that were given."""
     if options.hours is None:
@@ -155,7 +155,7 @@ def _observe_hours(
     if options.zone is not None:
         require_columns(people, [options.zone], purpose="The quiet hours")
         given = as_text(people[options.zone])
-    now = service.clock.now()
+    now = context.clock.now()
     rows = plan["problem"].isna()
     decided = decide.decisions(options.hours, plan["to"].where(rows), plan["country"], now, zones=given)
     plan["local_time"] = decided["local_time"]
@@ -165,9 +165,9 @@ def _observe_hours(
     return None if given is None else given.map(zones.read_zone, na_action="ignore")
 
 
-def _write(service: Service, plan: pd.DataFrame, people: pd.DataFrame, options: Options) -> None:
+def _write(context: Context, plan: pd.DataFrame, people: pd.DataFrame, options: Options) -> None:
     """Write each row's text, by its variant where there are some."""
-    written = [Template(text).render(people.loc[rows]) for text, rows in _shares(service, plan, options)]
+    written = [Template(text).render(people.loc[rows]) for text, rows in _shares(context, plan, options)]
     texts, problems = (pd.concat(pieces).reindex(plan.index) for pieces in zip(*written, strict=True))
     plan["written"] = texts.fillna("")
     _refuse_broken(plan)
@@ -183,13 +183,13 @@ def _refuse_broken(plan: pd.DataFrame) -> None:
     _refuse(plan, broken)
 
 
-def _shares(service: Service, plan: pd.DataFrame, options: Options) -> list[tuple[str, pd.Index[Any]]]:
+def _shares(context: Context, plan: pd.DataFrame, options: Options) -> list[tuple[str, pd.Index[Any]]]:
     """Tell which rows get which template, and note the variant of each row that can be sent."""
     if not options.variants:
         return [(options.text, plan.index)]
     rows = plan[plan["problem"].isna()]
-    campaign_id = service.ledger.campaign_id(options.name)
-    recorded = {} if campaign_id is None else service.ledger.variants(campaign_id)
+    campaign_id = context.ledger.campaign_id(options.name)
+    recorded = {} if campaign_id is None else context.ledger.variants(campaign_id)
     keys = row_keys(rows["to"].tolist())
     dealt = variants.assign(keys, list(options.variants), seed=options.seed, recorded=recorded)
     given = pd.Series([dealt[key] for key in keys], rows.index, dtype="str")

@@ -15,14 +15,14 @@ from typing import Any
 
 import pandas as pd
 
-from clicknb.campaign.context import Service
+from clicknb.campaign.context import Context
 from clicknb.errors import TransportError
 from clicknb.ledger.units import micro_credits
 
 logger = logging.getLogger(__name__)
 
 
-def price(service: Service, plan: pd.DataFrame, listed: Mapping[str, Decimal]) -> Decimal | None:
+def price(context: Context, plan: pd.DataFrame, listed: Mapping[str, Decimal]) -> Decimal | None:
     """Fill in ``credits_low`` and ``credits_high`` of the rows to send, and ask for the balance; offline there is none.
 
     Parameters
@@ -34,12 +34,12 @@ def price(service: Service, plan: pd.DataFrame, listed: Mapping[str, Decimal]) -
     """
     rows = plan[plan["problem"].isna()]
     parts, most_parts = (rows[column].astype("float64") for column in ("parts", "parts_high"))
-    highest = _highest(service, rows, listed)
+    highest = _highest(context, rows, listed)
     plan["credits_low"] = pd.Series(None, plan.index, dtype="float64")
     plan["credits_high"] = _credits(highest, most_parts).reindex(plan.index)
     try:
-        known = _stated(service, rows)
-        balance = service.gateway.getbalance()
+        known = _stated(context, rows)
+        balance = context.gateway.getbalance()
     except TransportError as error:
         logger.warning("Planned without prices: %s", error)
         return None
@@ -54,21 +54,21 @@ def _credits(micro: pd.Series[Any], parts: pd.Series[Any]) -> pd.Series[Any]:
     return micro * parts / 1_000_000
 
 
-def _stated(service: Service, rows: pd.DataFrame) -> dict[str, int | None]:
+def _stated(context: Context, rows: pd.DataFrame) -> dict[str, int | None]:
     """Look up the least price of a part for each country, asked for at most once a day."""
-    now = service.clock.now()
-    known = service.ledger.prices(since=now - timedelta(days=1))
+    now = context.clock.now()
+    known = context.ledger.prices(since=now - timedelta(days=1))
     for country, number in rows.groupby("country")["to"].first().items():
         if country not in known:
-            coverage = service.gateway.route_coverage(str(number))
-            service.ledger.set_price(str(country), coverage.charge, now)
+            coverage = context.gateway.route_coverage(str(number))
+            context.ledger.set_price(str(country), coverage.charge, now)
             known[str(country)] = micro_credits(coverage.charge)
     return known
 
 
-def _highest(service: Service, rows: pd.DataFrame, listed: Mapping[str, Decimal]) -> pd.Series[Any]:
+def _highest(context: Context, rows: pd.DataFrame, listed: Mapping[str, Decimal]) -> pd.Series[Any]:
     """Find the most that a part can cost, in micro-credits: by the longest prefix, the country, or what was charged."""
-    found = rows["country"].map(service.ledger.dearest()).astype("float64")
+    found = rows["country"].map(context.ledger.dearest()).astype("float64")
     countries = {key: micro_credits(value) for key, value in listed.items() if key.isalpha()}
     by_country = rows["country"].map(countries).astype("float64")
     found = by_country.where(by_country.notna(), found)

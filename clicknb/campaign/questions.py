@@ -10,7 +10,7 @@ import pandas as pd
 
 from clicknb import checks, frames
 from clicknb.campaign import track
-from clicknb.campaign.context import Service
+from clicknb.campaign.context import Context
 from clicknb.cells import require_columns
 from clicknb.gateway.http import codes
 from clicknb.gateway.http.wire import MessageCharge, MessageStatus
@@ -54,30 +54,30 @@ def _described(answers: Mapping[int, MessageStatus | MessageCharge], now: dateti
     return pd.DataFrame(rows, list(answers), ["status", "delivery", "meaning", "final", "checked_at"])
 
 
-def statuses(service: Service, ids: Iterable[str], command: str) -> pd.DataFrame:
+def statuses(context: Context, ids: Iterable[str], command: str) -> pd.DataFrame:
     """Ask for statuses by one of the commands that answer with them; see ``Account.statuses``."""
     wanted = _ids(ids)
-    answers = dict(track.read_statuses(service, list(wanted), command=command))
-    rows = views.known(service.ledger, wanted).join(_described(answers, service.clock.now()))
+    answers = dict(track.read_statuses(context, list(wanted), command=command))
+    rows = views.known(context.ledger, wanted).join(_described(answers, context.clock.now()))
     return frames.build(frames.STATUSES, rows, wanted.index)
 
 
-def charges(service: Service, ids: Iterable[str]) -> pd.DataFrame:
+def charges(context: Context, ids: Iterable[str]) -> pd.DataFrame:
     """Ask what messages cost; see ``Account.charges``."""
     wanted = _ids(ids)
-    answers = dict(track.read_charges(service, list(wanted)))
-    rows = views.known(service.ledger, wanted).join(_described(answers, service.clock.now()))
+    answers = dict(track.read_charges(context, list(wanted)))
+    rows = views.known(context.ledger, wanted).join(_described(answers, context.clock.now()))
     rows["charge"] = pd.Series({number: float(answer.charge) for number, answer in answers.items()}, dtype="float64")
     return frames.build(frames.CHARGES, rows, wanted.index)
 
 
-def coverage(service: Service, numbers: Iterable[str]) -> pd.DataFrame:
+def coverage(context: Context, numbers: Iterable[str]) -> pd.DataFrame:
     """Ask whether numbers or prefixes are served, and from what price; see ``Account.coverage``."""
     wanted = listed(numbers, "numbers", "to")
     checks.every("numbers", wanted, _PREFIX, "1 to 15 digits with the country code first", "See cn.doctor().")
     rows: list[dict[str, Any]] = []
     for number in wanted:
-        answer = service.gateway.route_coverage(number)
+        answer = context.gateway.route_coverage(number)
         charge = None if answer.charge is None else float(answer.charge)
         rows.append({"to": number, "supported": answer.supported, "charge": charge, "meaning": answer.text})
     return frames.build(frames.COVERAGE, rows, wanted.index)

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from clicknb import display
-from clicknb.campaign.context import Service
+from clicknb.campaign.context import Context
 from clicknb.errors import CampaignStopped
 
 if TYPE_CHECKING:
@@ -148,10 +148,10 @@ def judge(ledger: Ledger, accepted: Iterable[Accepted]) -> Verdict:
     )
 
 
-def rehearse(plan: Plan, fault: str, service: Service) -> Rehearsal:
+def rehearse(plan: Plan, fault: str, context: Context) -> Rehearsal:
     """Send a plan to a sandbox where something goes wrong, until all of it is settled; see ``Plan.rehearse``."""
     options = replace(plan.options, hours=None, zone=None, budget=None)  # they would stop it for good
-    step = partial(plan.at(service, options).send, progress=False)
+    step = partial(plan.at(context, options).send, progress=False)
     sent: dict[str, int] = {}
     while True:
         try:
@@ -163,5 +163,5 @@ def rehearse(plan: Plan, fault: str, service: Service) -> Rehearsal:
             break
         step = partial(campaign.resume, progress=False)
     campaign.reconcile(timeout="10min")
-    accepted = service.simulator.messages if service.simulator else ()
-    return Rehearsal(fault, sent, campaign.counts, judge(service.ledger, accepted))
+    accepted = context.simulator.messages if context.simulator else ()
+    return Rehearsal(fault, sent, campaign.counts, judge(context.ledger, accepted))

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from clicknb.campaign.brakes import Brakes
-from clicknb.campaign.context import Service
+from clicknb.campaign.context import Context
 from clicknb.campaign.gate import Gate
 from clicknb.campaign.options import Options, Rules
 from clicknb.campaign.send import Sender
@@ -50,13 +50,13 @@ def progress_bar(total: int, title: str, shown: bool) -> tqdm[Any]:
     return tqdm(total=total, desc=title, unit=" msg", disable=not shown or not total)
 
 
-def begin(service: Service, options: Options, index_names: Iterable[Hashable] = (None,)) -> str:
+def begin(context: Context, options: Options, index_names: Iterable[Hashable] = (None,)) -> str:
     """Find a campaign in the ledger, or start it there; returns its id."""
-    return service.ledger.start(
+    return context.ledger.start(
         {
-            "id": service.mint(options.name, options.says),
+            "id": context.mint(options.name, options.says),
             "name": options.name,
-            "started_at": micro(service.clock.now()),
+            "started_at": micro(context.clock.now()),
             "index_names": views.label(tuple(index_names)),
             "mode": options.mode,
             "rules": options.rules.written(),
@@ -66,7 +66,7 @@ def begin(service: Service, options: Options, index_names: Iterable[Hashable] = 
 
 
 def execute(
-    service: Service,
+    context: Context,
     name: str,
     campaign_id: str,
     wanted: Callable[[Message], bool] = lambda _: True,
@@ -87,15 +87,15 @@ def execute(
     CampaignError
         Another program is sending this campaign; nothing was sent by this call.
     """
-    ledger = service.ledger
+    ledger = context.ledger
     with ledger.sending(campaign_id, takeover=takeover):
-        ledger.abandon(campaign_id, service.clock.now())
+        ledger.abandon(campaign_id, context.clock.now())
         doubted = ledger.doubt_returned(
-            campaign_id, service.clock.now() - REMEMBERED
+            campaign_id, context.clock.now() - REMEMBERED
         )  # nobody has asked to resend them
         found = ledger.messages(campaign_id, {"planned", *resend})
         messages = [message for message in found if wanted(message) and message.row_id not in doubted]
-        stopped = _run(service, name, campaign_id, messages, progress)
+        stopped = _run(context, name, campaign_id, messages, progress)
         if stopped:
             ledger.stopped(campaign_id, stopped)
         if messages:
@@ -103,7 +103,7 @@ def execute(
     return stopped
 
 
-def execute_one(service: Service, name: str, campaign_id: str, row_id: int) -> str | None:
+def execute_one(context: Context, name: str, campaign_id: str, row_id: int) -> str | None:
     """Send one row if it is planned, whatever else of its campaign is being sent elsewhere.
 
     Returns
@@ -111,16 +111,16 @@ def execute_one(service: Service, name: str, campaign_id: str, row_id: int) -> s
     str or None
         Why that stopped, empty if it did not; None if the row was not planned any more.
     """
-    service.ledger.doubt_returned(campaign_id, service.clock.now() - REMEMBERED)
-    messages = service.ledger.messages(campaign_id, {"planned"}, only=row_id)
-    return _run(service, name, campaign_id, messages, progress=False, certain=True) if messages else None
+    context.ledger.doubt_returned(campaign_id, context.clock.now() - REMEMBERED)
+    messages = context.ledger.messages(campaign_id, {"planned"}, only=row_id)
+    return _run(context, name, campaign_id, messages, progress=False, certain=True) if messages else None
 
 
 def _run(
-    service: Service, name: str, campaign_id: str, messages: list[Message], progress: bool, *, certain: bool = False
+    context: Context, name: str, campaign_id: str, messages: list[Message], progress: bool, *, certain: bool = False
 ) -> str:
     """Send messages, and return why that stopped early; ``certain`` as in ``Inquiry``."""
-    ledger = service.ledger
+    ledger = context.ledger
     settings, returned = ledger.campaign(campaign_id), ledger.returned(campaign_id)
     together = LIST_SIZE if settings["mode"] == "list" else 1
     suspects = ledger.origin.unproven([one for one in messages if one.row_id not in returned])
@@ -129,11 +129,11 @@ def _run(
         others = [one for one in ledger.messages(campaign_id, {"planned", "skipped"}) if one.to]
         suspects = sorted(ledger.origin.unproven({one.row_id: one for one in [*others, *suspects]}.values()))
     with progress_bar(len(suspects), f"{name}: sent before?", progress) as bar:
-        stays, unanswered = Inquiry(service, campaign_id, lists=lists, certain=certain, seen=bar.update).run(suspects)
-    leaving = [one for one in messages if one.row_id not in stays and _allowed(service, one)]
+        stays, unanswered = Inquiry(context, campaign_id, lists=lists, certain=certain, seen=bar.update).run(suspects)
+    leaving = [one for one in messages if one.row_id not in stays and _allowed(context, one)]
     with progress_bar(len(leaving), name, progress) as bar:
-        brakes = _brakes(service, campaign_id, settings["budget"])
-        sender = Sender(service, campaign_id, brakes, Gate(ledger, Rules.read(settings["rules"])), bar.update)
+        brakes = _brakes(context, campaign_id, settings["budget"])
+        sender = Sender(context, campaign_id, brakes, Gate(ledger, Rules.read(settings["rules"])), bar.update)
         try:
             sender.run(leaving, together=together, returned=returned)
         except KeyboardInterrupt:
@@ -146,12 +146,12 @@ def _run(
     return sender.stopped or unanswered
 
 
-def _allowed(service: Service, message: Message) -> bool:
-    return service.allow is None or message.to in service.allow
+def _allowed(context: Context, message: Message) -> bool:
+    return context.allow is None or message.to in context.allow
 
 
-def _brakes(service: Service, campaign_id: str, budget: int | None) -> Brakes:
-    ledger, ask = service.ledger, service.gateway.getbalance
+def _brakes(context: Context, campaign_id: str, budget: int | None) -> Brakes:
+    ledger, ask = context.ledger, context.gateway.getbalance
     if budget is None:
         return Brakes(ask)
     note = partial(ledger.note_spent, campaign_id)

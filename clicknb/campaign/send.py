@@ -22,7 +22,7 @@ from types import FrameType
 from clicknb import display
 from clicknb.campaign.answers import Rule, judge
 from clicknb.campaign.brakes import Brakes
-from clicknb.campaign.context import Service
+from clicknb.campaign.context import Context
 from clicknb.campaign.gate import Gate
 from clicknb.campaign.requests import Batch, Flight, Returned, batches, by_request, known, parameters, read_sent
 from clicknb.campaign.track import look_up
@@ -57,7 +57,7 @@ class Sender:
 
     Parameters
     ----------
-    service
+    context
         The account to send through.
     campaign_id
         Whose client message ids are used.
@@ -76,18 +76,18 @@ class Sender:
 
     def __init__(
         self,
-        service: Service,
+        context: Context,
         campaign_id: str,
         brakes: Brakes,
         gate: Gate,
         settled: Callable[[int], object] = lambda _: None,
     ) -> None:
-        self._service = service
+        self._context = context
         self._campaign_id = campaign_id
         self._brakes = brakes
         self._gate = gate
         self._settled = settled
-        self._pace = Pace(service.rate)
+        self._pace = Pace(context.rate)
         self._queue: deque[Batch] = deque()
         self._held: list[tuple[datetime | None, Batch]] = []
         self._returned: list[Returned] = []
@@ -125,8 +125,8 @@ class Sender:
         self._returned = by_request(messages, returned)
         fresh = self._gate.admitted(message for message in messages if message.row_id not in returned)
         self._queue.extend(batches(fresh, together, self._gate.place))
-        connections = max(1, min(self._service.concurrency, len(self._queue) + len(self._returned)))
-        exchange = self._service.connect(connections)
+        connections = max(1, min(self._context.concurrency, len(self._queue) + len(self._returned)))
+        exchange = self._context.connect(connections)
         try:
             with _interrupts(self._interrupt):
                 self._work(exchange, list(range(exchange.connections)))
@@ -168,9 +168,9 @@ class Sender:
     def _committed(self, departing: list[Flight], exchange: Exchange) -> list[Flight]:
         """Write what came back and what leaves next, in one transaction; returns what may leave."""
         doubtful = [(outcome.row_id, outcome.attempt) for outcome in self._outcomes if outcome.state == "unknown"]
-        self._service.doubts.begin(doubtful, self._service.clock.monotonic())
+        self._context.doubts.begin(doubtful, self._context.clock.monotonic())
         intents = list(chain.from_iterable(flight.intents for flight in departing))
-        written = self._service.ledger.record(self._campaign_id, self._outcomes, intents, self._gate.generation)
+        written = self._context.ledger.record(self._campaign_id, self._outcomes, intents, self._gate.generation)
         self._settled(sum(outcome.state != "returned" for outcome in self._outcomes))
         if written.borrowed:
             self._drop_those_out_of_step(exchange, written.borrowed)
@@ -206,7 +206,7 @@ class Sender:
         if not self._queue or not free or self.stopped or self._pause is not None or not self._allowed():
             return []
         session = self._authenticated()
-        now = self._service.clock.now()
+        now = self._context.clock.now()
         departing: list[Flight] = []
         leaving, most = 0, min(free, REQUESTS_AT_ONCE)
         while session and self._queue and len(departing) < most and leaving < MESSAGES_AT_ONCE:
@@ -253,7 +253,7 @@ class Sender:
 
     def _authenticated(self, expired: str = "") -> str:
         """Return a session id, a new one in place of an expired one; empty if there is none to be had now."""
-        session = self._service.gateway.session
+        session = self._context.gateway.session
         try:
             return session.renew(expired) if expired else session.id()
         except NotSent as error:
@@ -275,7 +275,7 @@ class Sender:
             self._setback(f"the gateway cannot be reached, or keeps asking for patience ({self._obstacle})")
             if not self.stopped:
                 backoff = random.uniform(0.5, 1.0) * 2.0**self._setbacks  # noqa: S311  # jitter, not a secret
-                self._service.clock.sleep(max(self._pause, backoff), self._wake)
+                self._context.clock.sleep(max(self._pause, backoff), self._wake)
             self._pause = None
             self._ask_returned()
         elif self._queue and not self.stopped:
@@ -292,7 +292,7 @@ class Sender:
             return
         waiting, self._returned = self._returned, []
         try:
-            answers = look_up(self._service, [one.climsgid for one in waiting])
+            answers = look_up(self._context, [one.climsgid for one in waiting])
         except AccountError as error:
             self.stop(str(error))
             return
@@ -303,9 +303,9 @@ class Sender:
             if status is None:
                 self._returned.append(one)
             elif status.apimsgid:
-                self._outcomes += known(one, status.apimsgid, self._service.clock.now())
+                self._outcomes += known(one, status.apimsgid, self._context.clock.now())
             else:
-                self._service.ledger.note_denied(one.messages)
+                self._context.ledger.note_denied(one.messages)
                 self._queue.extendleft(self._admitted([one.messages]))
         if self._returned:
             self._pause = 0.0
@@ -319,11 +319,11 @@ class Sender:
             first = f", the first of them may leave on {then}" if then else ""
             self.stop(f"it is outside the hours of {count:,} messages{first}")
             return
-        now = self._service.clock.now()
-        self._service.clock.sleep(min((opens_at - now).total_seconds(), LONGEST_NAP), self._wake)
-        if reason := self._service.ledger.campaign(self._campaign_id)["stopped"]:
+        now = self._context.clock.now()
+        self._context.clock.sleep(min((opens_at - now).total_seconds(), LONGEST_NAP), self._wake)
+        if reason := self._context.ledger.campaign(self._campaign_id)["stopped"]:
             self.stop(reason)
-        now = self._service.clock.now()
+        now = self._context.clock.now()
         self._queue.extend(batch for opens_at, batch in self._held if opens_at and opens_at <= now)
         self._held = [(opens_at, batch) for opens_at, batch in self._held if not opens_at or opens_at > now]
 
@@ -331,7 +331,7 @@ class Sender:
 
     def _read(self, slot: int, flight: Flight, answer: wire.Reply | TransportError) -> None:
         """Settle the attempts of one request by its answer."""
-        now = self._service.clock.now()
+        now = self._context.clock.now()
         self._came_on.append((slot, flight))
         said = [(sent, judge(sent, answer)) for sent in read_sent(flight, answer)]
         whole = all(rule.state == "returned" for _, rule in said)  # else the others' answers vouch for the gateway
@@ -375,7 +375,7 @@ class Sender:
 
     def _leave_in_doubt(self, exchange: Exchange) -> None:
         """Record what is known when the loop was left early; what is still on its way is in doubt."""
-        now = self._service.clock.now()
+        now = self._context.clock.now()
         reason = "the program was interrupted before the answer was read"
         for flight in self._flying.values():
             for intent in flight.intents:

@@ -15,7 +15,7 @@ import pandas as pd
 from clicknb import checks, display
 from clicknb.campaign import planning
 from clicknb.campaign.campaign import Campaign, unless_stopped
-from clicknb.campaign.context import Service
+from clicknb.campaign.context import Context
 from clicknb.campaign.options import Options
 from clicknb.campaign.run import begin, execute_one
 from clicknb.errors import AlreadySent, CampaignError, InvalidInput
@@ -35,22 +35,22 @@ LONGEST_WAIT = 300.0
 _LOOK = 0.02  # seconds between two looks at what that one does
 
 
-def send(service: Service, to: str, text: str, options: Options, *, again: bool = False) -> pd.DataFrame:
+def send(context: Context, to: str, text: str, options: Options, *, again: bool = False) -> pd.DataFrame:
     """Send one message; see ``Account.send``."""
     alone = replace(options, name=NAME, max_parts=MOST_PARTS, mode="each")
-    made = planning.make_one(service, _number(to), text, alone)
+    made = planning.make_one(context, _number(to), text, alone)
     if made.problem:
         message = f"The message cannot be sent: {display.mask_digits(made.problem)}. Nothing left this machine."
         raise InvalidInput(message)
-    campaign_id = begin(service, alone)
-    row_id, state = _sent(service, campaign_id, new_row(made, alone), again=again)
+    campaign_id = begin(context, alone)
+    row_id, state = _sent(context, campaign_id, new_row(made, alone), again=again)
     if state:
         message = (
             f"Nothing was sent now: the same message went to {display.mask_number(str(made.to))} before, and is "
             f"{state}. Its record is returned. To send it once more, pass again=True."
         )
         warnings.warn(message, AlreadySent, stacklevel=3)
-    return views.sends(service.ledger, campaign_id, only=row_id)
+    return views.sends(context.ledger, campaign_id, only=row_id)
 
 
 def _number(to: Any) -> str:
@@ -67,35 +67,35 @@ def new_row(made: planning.Single, options: Options) -> dict[str, Any]:
     return {**unsaid, **place, **{name: getattr(made, name) for name in ("to", "country", "text", "encoding", "parts")}}
 
 
-def _sent(service: Service, campaign_id: str, row: dict[str, Any], *, again: bool) -> tuple[int, str]:
+def _sent(context: Context, campaign_id: str, row: dict[str, Any], *, again: bool) -> tuple[int, str]:
     """Send a message, or wait for whoever is sending the same one; returns its row, and its state if it was not sent.
 
     Of several who ask for one more at the same moment, each sends one.
     """
-    since = service.clock.now() - SAME_MESSAGE
+    since = context.clock.now() - SAME_MESSAGE
     while True:
-        row_id, state = service.ledger.claim(campaign_id, row, since, again=again)
+        row_id, state = context.ledger.claim(campaign_id, row, since, again=again)
         if state in {"planned", "sending"}:
-            with _turn(service.ledger, f"{campaign_id} {row_id}"):
-                state = _sent_here(service, campaign_id, row_id)
+            with _turn(context.ledger, f"{campaign_id} {row_id}"):
+                state = _sent_here(context, campaign_id, row_id)
         if not state or not again:
             return row_id, state
 
 
-def _sent_here(service: Service, campaign_id: str, row_id: int) -> str:
+def _sent_here(context: Context, campaign_id: str, row_id: int) -> str:
     """Send a row if it is still planned; else returns its state.
 
     One whose sender died, so that nobody else has its turn, is in doubt.
     """
-    ledger = service.ledger
-    stopped = execute_one(service, NAME, campaign_id, row_id)
+    ledger = context.ledger
+    stopped = execute_one(context, NAME, campaign_id, row_id)
     if stopped == "":
         return ""
     if stopped and ledger.state(row_id) == "planned":
-        unless_stopped(Campaign(service, NAME, campaign_id), stopped)
+        unless_stopped(Campaign(context, NAME, campaign_id), stopped)
     if ledger.state(row_id) == "sending":
         with _turn(ledger, campaign_id):  # of a resume() of all single messages
-            ledger.abandon(campaign_id, service.clock.now(), only=row_id)
+            ledger.abandon(campaign_id, context.clock.now(), only=row_id)
     return ledger.state(row_id)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from threading import Event as Signal
 from typing import TypeVar
 
-from clicknb.campaign.context import Service
+from clicknb.campaign.context import Context
 from clicknb.errors import (
     AccountError,
     CampaignError,
@@ -42,7 +42,7 @@ Value = TypeVar("Value")
 
 
 def ask(
-    service: Service,
+    context: Context,
     command: str,
     questions: Sequence[Mapping[str, str]],
     read: Callable[[wire.Reply, str], Value],
@@ -66,13 +66,13 @@ def ask(
         return
     waiting = deque((number, 1) for number in range(len(questions)))
     flying: dict[int, tuple[int, int, wire.Request]] = {}
-    exchange = service.connect(min(service.concurrency, len(questions)))
+    exchange = context.connect(min(context.concurrency, len(questions)))
     free = list(range(exchange.connections))
     try:
         while waiting or flying:
             while waiting and free:
                 number, tries = waiting.popleft()
-                request = service.gateway.request(command, questions[number])
+                request = context.gateway.request(command, questions[number])
                 slot = free.pop()
                 flying[slot] = (number, tries, request)
                 exchange.start(slot, request)
@@ -82,7 +82,7 @@ def ask(
                 value = _value(answer, questions[number].get("apimsgid", ""), read)
                 if isinstance(value, UnreadableReply):
                     exchange.drop(slot)
-                if tries < TRIES and _worth_repeating(service, request, answer, value):
+                if tries < TRIES and _worth_repeating(context, request, answer, value):
                     waiting.append((number, tries + 1))
                 else:
                     yield number, value
@@ -105,36 +105,36 @@ def _value(
 
 
 def _worth_repeating(
-    service: Service, request: wire.Request, answer: wire.Reply | TransportError, value: object
+    context: Context, request: wire.Request, answer: wire.Reply | TransportError, value: object
 ) -> bool:
     if isinstance(answer, TransportError) or isinstance(value, UnreadableReply):
         return True
     if wire.error_code(answer) == "003":
-        service.gateway.session.renew(request.parameters["session_id"])
+        context.gateway.session.renew(request.parameters["session_id"])
         return True
     return False
 
 
 def read_statuses(
-    service: Service, ids: Sequence[str], *, command: str = "querymsg", by: str = "apimsgid"
+    context: Context, ids: Sequence[str], *, command: str = "querymsg", by: str = "apimsgid"
 ) -> Iterator[tuple[int, wire.MessageStatus]]:
     """Ask for the status of messages; those that got no readable answer are left out and logged."""
-    yield from _read_all(service, command, [{by: value} for value in ids], wire.read_status)
+    yield from _read_all(context, command, [{by: value} for value in ids], wire.read_status)
 
 
-def read_charges(service: Service, ids: Sequence[str]) -> Iterator[tuple[int, wire.MessageCharge]]:
+def read_charges(context: Context, ids: Sequence[str]) -> Iterator[tuple[int, wire.MessageCharge]]:
     """Ask what messages cost; those that got no readable answer are left out and logged."""
-    yield from _read_all(service, "getmsgcharge", [{"apimsgid": value} for value in ids], wire.read_charge)
+    yield from _read_all(context, "getmsgcharge", [{"apimsgid": value} for value in ids], wire.read_charge)
 
 
 def _read_all(
-    service: Service,
+    context: Context,
     command: str,
     questions: Sequence[Mapping[str, str]],
     read: Callable[[wire.Reply, str], Value],
 ) -> Iterator[tuple[int, Value]]:
     failures: list[ClicknbError] = []
-    for number, value in ask(service, command, questions, read):
+    for number, value in ask(context, command, questions, read):
         if isinstance(value, ClicknbError):
             failures.append(value)
         else:
@@ -145,7 +145,7 @@ def _read_all(
         raise failures[0]
 
 
-def refresh(service: Service, campaign_id: str) -> int:
+def refresh(context: Context, campaign_id: str) -> int:
     """Ask once about every accepted message that is not final, and what the final ones cost.
 
     Returns
@@ -153,53 +153,53 @@ def refresh(service: Service, campaign_id: str) -> int:
     int
         How many accepted messages are still not final.
     """
-    _note_statuses(service, service.ledger.open(campaign_id), "query", "querymsg")
-    _note_charges(service, service.ledger.uncharged(campaign_id))
-    return len(service.ledger.open(campaign_id))
+    _note_statuses(context, context.ledger.open(campaign_id), "query", "querymsg")
+    _note_charges(context, context.ledger.uncharged(campaign_id))
+    return len(context.ledger.open(campaign_id))
 
 
-def cancel(service: Service, campaign_id: str) -> None:
+def cancel(context: Context, campaign_id: str) -> None:
     """Take planned rows out of the queue and stop what the gateway still holds."""
-    _ask_returned(service, campaign_id)
-    service.ledger.withdraw(campaign_id, CANCELLED)
-    _note_statuses(service, service.ledger.open(campaign_id), "cancel", "delmsg")
+    _ask_returned(context, campaign_id)
+    context.ledger.withdraw(campaign_id, CANCELLED)
+    _note_statuses(context, context.ledger.open(campaign_id), "cancel", "delmsg")
 
 
-def _ask_returned(service: Service, campaign_id: str) -> None:
+def _ask_returned(context: Context, campaign_id: str) -> None:
     """Ask about what came back, so that only what the gateway denies is taken out of the queue."""
-    service.ledger.doubt_returned(campaign_id, service.clock.now() - REMEMBERED)
-    returned = service.ledger.returned(campaign_id)
+    context.ledger.doubt_returned(campaign_id, context.clock.now() - REMEMBERED)
+    returned = context.ledger.returned(campaign_id)
     if not returned:
         return
     answers: dict[str, wire.MessageStatus] = {}
     with contextlib.suppress(ClicknbError):  # what is not answered is in doubt
-        answers = look_up(service, set(returned.values()))
+        answers = look_up(context, set(returned.values()))
     denied = {name for name, status in answers.items() if not status.apimsgid}
-    waiting = service.ledger.messages(campaign_id, {"planned", "skipped"})
-    service.ledger.note_denied(one for one in waiting if returned.get(one.row_id) in denied)
+    waiting = context.ledger.messages(campaign_id, {"planned", "skipped"})
+    context.ledger.note_denied(one for one in waiting if returned.get(one.row_id) in denied)
 
 
-def _note_statuses(service: Service, asked: Sequence[Attempt], source: str, command: str) -> None:
+def _note_statuses(context: Context, asked: Sequence[Attempt], source: str, command: str) -> None:
     seen = []
-    for number, answer in read_statuses(service, [attempt.apimsgid for attempt in asked], command=command):
+    for number, answer in read_statuses(context, [attempt.apimsgid for attempt in asked], command=command):
         attempt = asked[number]
-        event = _event(service, attempt, answer.status, source)
+        event = _event(context, attempt, answer.status, source)
         seen.append(replace(event, news=answer.status != attempt.status))
-    service.ledger.note(seen)
+    context.ledger.note(seen)
 
 
-def _note_charges(service: Service, asked: Sequence[Attempt]) -> None:
+def _note_charges(context: Context, asked: Sequence[Attempt]) -> None:
     seen = []
-    for number, answer in read_charges(service, [attempt.apimsgid for attempt in asked]):
-        seen.append(replace(_event(service, asked[number], answer.status, "charge"), charge=answer.charge))
-    service.ledger.note(seen)
+    for number, answer in read_charges(context, [attempt.apimsgid for attempt in asked]):
+        seen.append(replace(_event(context, asked[number], answer.status, "charge"), charge=answer.charge))
+    context.ledger.note(seen)
 
 
-def _event(service: Service, attempt: Attempt, status: str, source: str) -> Event:
-    return Event(attempt.row_id, attempt.attempt, attempt.apimsgid, status, service.clock.now(), source)
+def _event(context: Context, attempt: Attempt, status: str, source: str) -> Event:
+    return Event(attempt.row_id, attempt.attempt, attempt.apimsgid, status, context.clock.now(), source)
 
 
-def reconcile(service: Service, campaign_id: str) -> int:
+def reconcile(context: Context, campaign_id: str) -> int:
     """Ask once about every message in doubt, by its client message id.
 
     A message that the gateway knows becomes ``accepted``. One that it denied three times over at least two minutes,
@@ -211,52 +211,52 @@ def reconcile(service: Service, campaign_id: str) -> int:
     int
         How many messages may still be settled by asking again later.
     """
-    with contextlib.suppress(CampaignError), service.ledger.sending(campaign_id):  # a living sender settles its own
-        service.ledger.abandon(campaign_id, service.clock.now())
-    doubtful = service.ledger.doubtful(campaign_id, since=service.clock.now() - REMEMBERED)
-    asked_at = service.clock.monotonic()
-    answers = look_up(service, dict.fromkeys(attempt.climsgid for attempt in doubtful))
-    shared = service.ledger.shared(campaign_id)
+    with contextlib.suppress(CampaignError), context.ledger.sending(campaign_id):  # a living sender settles its own
+        context.ledger.abandon(campaign_id, context.clock.now())
+    doubtful = context.ledger.doubtful(campaign_id, since=context.clock.now() - REMEMBERED)
+    asked_at = context.clock.monotonic()
+    answers = look_up(context, dict.fromkeys(attempt.climsgid for attempt in doubtful))
+    shared = context.ledger.shared(campaign_id)
     events, outcomes = [], []
     for attempt in doubtful:
         if attempt.climsgid not in answers:
             continue
-        status, now = answers[attempt.climsgid], service.clock.now()
+        status, now = answers[attempt.climsgid], context.clock.now()
         if status.apimsgid and attempt.climsgid in shared:
             outcomes.append(Outcome(attempt.row_id, attempt.attempt, "unknown", now, error=IN_A_LIST))
             continue
         if status.apimsgid:
             outcomes.append(Outcome(attempt.row_id, attempt.attempt, "accepted", now, status.apimsgid))
         key = (attempt.row_id, attempt.attempt)
-        if status.apimsgid or service.doubts.deny(key, now - attempt.submitted_at, asked_at):
-            events.append(_event(service, replace(attempt, apimsgid=status.apimsgid), status.status, "reconcile"))
-    service.ledger.note([event for event in events if not event.apimsgid])
-    outcomes += _absent(service, campaign_id, doubtful)
-    borrowed = service.ledger.record(campaign_id, outcomes, []).borrowed
+        if status.apimsgid or context.doubts.deny(key, now - attempt.submitted_at, asked_at):
+            events.append(_event(context, replace(attempt, apimsgid=status.apimsgid), status.status, "reconcile"))
+    context.ledger.note([event for event in events if not event.apimsgid])
+    outcomes += _absent(context, campaign_id, doubtful)
+    borrowed = context.ledger.record(campaign_id, outcomes, []).borrowed
     if borrowed:
-        _question_holders(service, [outcome.apimsgid for outcome in outcomes if outcome[:2] in borrowed])
-    service.ledger.note([one for one in events if one.apimsgid and (one.row_id, one.attempt) not in borrowed])
+        _question_holders(context, [outcome.apimsgid for outcome in outcomes if outcome[:2] in borrowed])
+    context.ledger.note([one for one in events if one.apimsgid and (one.row_id, one.attempt) not in borrowed])
     return len(doubtful) - len(outcomes) + len(borrowed)
 
 
-def _question_holders(service: Service, apimsgids: Sequence[str]) -> None:
+def _question_holders(context: Context, apimsgids: Sequence[str]) -> None:
     """Ask about the messages that have some ids already, and put those in doubt whose id is not theirs after all.
 
     Whoever has an id by a send's answer has it by the connection on which that came; the answer to a question about a
     client message id says whose it is.
     """
-    holders = service.ledger.holders(apimsgids)
-    answers = look_up(service, {holder.climsgid for holder in holders})
+    holders = context.ledger.holders(apimsgids)
+    answers = look_up(context, {holder.climsgid for holder in holders})
     wrong = [
         holder
         for holder in holders
         if (answer := answers.get(holder.climsgid)) and answer.apimsgid.lower() != holder.apimsgid.lower()
     ]
-    service.ledger.disown(wrong)
+    context.ledger.disown(wrong)
 
 
 def look_up(
-    service: Service, climsgids: Iterable[str], seen: Callable[[int], object] = lambda _: None
+    context: Context, climsgids: Iterable[str], seen: Callable[[int], object] = lambda _: None
 ) -> dict[str, wire.MessageStatus]:
     """Ask what the gateway knows of some client message ids.
 
@@ -273,7 +273,7 @@ def look_up(
     """
     questions = list(climsgids)
     found: dict[str, wire.MessageStatus] = {}
-    for number, status in _read_all(service, "querymsg", [{"climsgid": value} for value in questions], _known_as):
+    for number, status in _read_all(context, "querymsg", [{"climsgid": value} for value in questions], _known_as):
         found[questions[number]] = status
         seen(1)
     return found
@@ -290,15 +290,15 @@ def _known_as(reply: wire.Reply, _: str) -> wire.MessageStatus:
     return wire.MessageStatus("", status.status) if status.status == "001" else status
 
 
-def _absent(service: Service, campaign_id: str, doubtful: Sequence[Attempt]) -> list[Outcome]:
+def _absent(context: Context, campaign_id: str, doubtful: Sequence[Attempt]) -> list[Outcome]:
     """Settle what was denied often enough and for long enough."""
-    denials = service.ledger.denials(campaign_id)
-    now = service.clock.now()
+    denials = context.ledger.denials(campaign_id)
+    now = context.clock.now()
     outcomes = []
     for attempt in doubtful:
         key = (attempt.row_id, attempt.attempt)
         times = denials.get(key, [])
-        if service.doubts.settled(key, times):
+        if context.doubts.settled(key, times):
             error = f"the gateway does not know it (asked {len(times)} times)"
             outcomes.append(Outcome(attempt.row_id, attempt.attempt, "absent", now, error=error))
     return outcomes
@@ -321,7 +321,7 @@ class Look:
 
 
 def looks(
-    service: Service,
+    context: Context,
     ask: Callable[[], int],
     left: int,
     timeout: float,
@@ -347,7 +347,7 @@ def looks(
     TransportError, UnreadableReply
         The time is over, and there was no other answer in it.
     """
-    deadline, pause, reached = service.clock.monotonic() + timeout, first, False
+    deadline, pause, reached = context.clock.monotonic() + timeout, first, False
     while stop is None or not stop.is_set():
         trouble = None
         try:
@@ -355,7 +355,7 @@ def looks(
         except (TransportError, UnreadableReply) as error:
             trouble = error
         yield Look(left, trouble)
-        remaining = deadline - service.clock.monotonic()
+        remaining = deadline - context.clock.monotonic()
         if left == 0 and trouble is None:
             return
         if remaining <= 0:
@@ -364,5 +364,5 @@ def looks(
             raise trouble
         if trouble is not None:
             logger.warning("The gateway is asked again in %.0f s: %s", min(pause, remaining), trouble)
-        service.clock.sleep(min(pause, remaining), stop)
+        context.clock.sleep(min(pause, remaining), stop)
         pause = min(pause * 1.5, LONGEST_PAUSE)

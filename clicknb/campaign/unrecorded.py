@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 
-from clicknb.campaign.context import Service
+from clicknb.campaign.context import Context
 from clicknb.campaign.requests import batches
 from clicknb.campaign.track import look_up
 from clicknb.errors import ClicknbError, LedgerWarning
@@ -41,7 +41,7 @@ class Inquiry:
 
     Parameters
     ----------
-    service
+    context
         The account to ask.
     campaign_id
         Whose messages they are.
@@ -57,15 +57,15 @@ class Inquiry:
 
     def __init__(
         self,
-        service: Service,
+        context: Context,
         campaign_id: str,
         *,
         lists: bool = False,
         certain: bool = False,
         seen: Callable[[int], object] = lambda _: None,
     ) -> None:
-        self._service = service
-        self._origin = service.ledger.origin
+        self._context = context
+        self._origin = context.ledger.origin
         self._campaign_id = campaign_id
         self._lists = lists
         self._certain = certain
@@ -93,7 +93,7 @@ class Inquiry:
         """
         if not suspects:
             return set(), ""
-        now = self._service.clock.now()
+        now = self._context.clock.now()
         copy, last = self._origin.adopt(now), self._origin.last_sent(self._campaign_id)
         gone = self._record(self._doubt(one, FORGOTTEN) for one in self._forgotten(suspects, copy, now))
         suspects = _without(suspects, gone)
@@ -135,7 +135,7 @@ class Inquiry:
         asked, further = list(messages), 0
         while asked:
             ids = {climsgid(self._campaign_id, one.key, one.turn + further): one for one in asked}
-            answers = look_up(self._service, ids, self._seen)
+            answers = look_up(self._context, ids, self._seen)
             self._unanswered.update(one.row_id for name, one in ids.items() if name not in answers)
             known = {name: status for name, status in answers.items() if status.apimsgid}
             for name, status in known.items():
@@ -144,7 +144,7 @@ class Inquiry:
             further += 1
             if further == TURNS:
                 break
-            if not self._known and (further > 1 or len(asked) > self._service.concurrency):
+            if not self._known and (further > 1 or len(asked) > self._context.concurrency):
                 asked = [one for one in asked if one.turn > 1]  # what was sent again may have been so several times
 
     def _found(self, suspects: Sequence[Message]) -> Iterator[Found]:
@@ -176,13 +176,13 @@ class Inquiry:
                     yield message, name
 
     def _accepted(self, message: Message, turn: int, name: str, apimsgid: str) -> Found:
-        now, attempt = self._service.clock.now(), message.attempt + 1
+        now, attempt = self._context.clock.now(), message.attempt + 1
         intent = Intent(message.row_id, attempt, name, micro(now), turn=turn)
         return intent, Outcome(message.row_id, attempt, "accepted", now, apimsgid)
 
     def _doubt(self, message: Message, reason: str, name: str = "", turn: int = 0) -> Found:
         """Name an attempt that may have been made."""
-        now, attempt, turn = self._service.clock.now(), message.attempt + 1, turn or message.turn
+        now, attempt, turn = self._context.clock.now(), message.attempt + 1, turn or message.turn
         name = name or climsgid(self._campaign_id, message.key, turn)
         intent = Intent(message.row_id, attempt, name, micro(now), turn=turn)
         return intent, Outcome(message.row_id, attempt, "unknown", now, error=reason)
@@ -192,8 +192,8 @@ class Inquiry:
         found = list(attempts)
         if not found:
             return set()
-        new, borrowed = self._service.ledger.recover(self._campaign_id, found)
-        self._service.ledger.note(
+        new, borrowed = self._context.ledger.recover(self._campaign_id, found)
+        self._context.ledger.note(
             [
                 Event(one.row_id, one.attempt, one.apimsgid, self._known[one.row_id][2].status, one.at, "reconcile")
                 for _, one in found

@@ -386,7 +386,7 @@ def test_cancelling_stops_a_sender_at_work_and_nothing_skipped_is_accepted(tmp_p
         testing.account(server, ledger=ledger, concurrency=2) as sms,
         testing.account(server, ledger=ledger) as other,
     ):
-        ask = sms.service.clock.now
+        ask = sms.context.clock.now
         calls = iter(range(1000))
 
         def now():
@@ -394,7 +394,7 @@ def test_cancelling_stops_a_sender_at_work_and_nothing_skipped_is_accepted(tmp_p
                 other.campaign("x").cancel()
             return ask()
 
-        sms.service.clock.now = now
+        sms.context.clock.now = now
         with pytest.raises(cn.errors.CampaignStopped, match="cancelled"):
             sms.plan(people(40), to="mobile", text="Hi", name="x").send(progress=False)
         counts = other.campaign("x").counts
@@ -432,7 +432,7 @@ def test_a_late_acceptance_counts_whatever_was_thought_before():
         campaign = sms.plan(RESET, to="to", text="Hi", name="x").send(progress=False).reconcile(timeout="5min")
         assert campaign.counts == {"absent": 1}
         late = Outcome(1, 1, "accepted", sms.now(), "a" * 32)
-        sms.service.ledger.record(campaign.id, [late], [])
+        sms.context.ledger.record(campaign.id, [late], [])
         assert campaign.counts == {"accepted": 1}
 
 
@@ -453,7 +453,7 @@ def test_of_two_attempts_the_one_that_was_accepted_says_most(accepted):
         campaign = sms.plan(lost, to="to", text="Hi", name="x").send(progress=False)
         campaign.resume(resend=["unknown"], progress=False)
         late = Outcome(1, accepted, "accepted", sms.now(), "a" * 32)
-        sms.service.ledger.record(campaign.id, [late], [])
+        sms.context.ledger.record(campaign.id, [late], [])
         assert campaign.counts == {"accepted": 1}
         assert campaign.sends["apimsgid"].tolist() == ["a" * 32]
 
@@ -486,7 +486,7 @@ def send_one(sms, way):
 
 def out_of_reach(sms, looks):
     """Let nobody connect for some looks."""
-    connect = sms.service.connect
+    connect = sms.context.connect
     away = iter(looks)
 
     def refuse(count):
@@ -731,7 +731,7 @@ def test_what_left_before_a_crash_is_spent_although_nobody_could_ask_the_balance
     with in_process(gateway, tmp_path, connections=1) as sms:
         counts = sms.campaign("x").counts
         assert min(counts["accepted"], counts["unknown"]) > 5
-        spent = sms.service.ledger.spent(sms.campaign("x").id)
+        spent = sms.context.ledger.spent(sms.campaign("x").id)
         assert spent == Decimal("0.8") * (counts["accepted"] + counts["unknown"])
 
 
@@ -775,7 +775,7 @@ STATUSES = ("001", "002", "003", "004", "007", "011", "042")
 @settings(max_examples=60)
 def test_what_is_counted_in_the_ledger_is_what_the_frames_show(data):
     with cn.sandbox() as sms:
-        ledger, now = sms.service.ledger, sms.now()
+        ledger, now = sms.context.ledger, sms.now()
         people = pd.DataFrame({"to": [f"4477009001{number:02d}" for number in range(6)]})
         campaign = sms.plan(people, to="to", text="Hi", name="x").send(progress=False)
         with ledger.writing() as connection:

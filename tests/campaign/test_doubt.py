@@ -25,7 +25,7 @@ def doubtful(sms: cn.Account) -> cn.Campaign:
 
 def live(sms: cn.Account, story: list[float | timedelta], name: str = "reset") -> str:
     """Let seconds pass and ask after each, or set the time of day; returns what the message is thought to be."""
-    clock: Any = sms.service.clock
+    clock: Any = sms.context.clock
     campaign = sms.campaign(name)
     for step in story:
         if isinstance(step, timedelta):
@@ -121,7 +121,7 @@ def test_a_second_attempt_is_in_doubt_from_its_own_time():
         live(sms, [30, 60])
         campaign.resume(resend=["unknown"], progress=False)
         live(sms, [29.999, 30.001])
-        assert [attempt["state"] for attempt in sms.service.ledger.attempts()] == ["absent", "unknown"]
+        assert [attempt["state"] for attempt in sms.context.ledger.attempts()] == ["absent", "unknown"]
         assert live(sms, [60, 60]) == "absent"
 
 
@@ -131,5 +131,5 @@ def test_a_row_that_takes_the_place_of_one_that_is_forgotten_is_in_doubt_by_itse
         assert live(sms, [30, 60, 60]) == "absent"
         sms.purge(campaign="reset", whole=True)
         sms.plan(RESET, to="to", text="Hi", name="again").send(progress=False)
-        assert sms.service.ledger.attempts()[0]["row_id"] == 1
+        assert sms.context.ledger.attempts()[0]["row_id"] == 1
         assert live(sms, [30, HOUR, 0, HOUR, 0], name="again") == "unknown"

@@ -86,7 +86,7 @@ def test_who_opts_out_while_the_campaign_is_sent_gets_nothing_any_more(mode, aft
     frame = people(60) if mode == "each" else people(1000)
     last = frame["to"].tail(5).tolist()
     with testing.server() as server, testing.account(server, concurrency=2) as opened:
-        inner = opened.service.connect
+        inner = opened.context.connect
         between = partial(OptsOut, after=after, opt_out=partial(opened.suppress, last, source="replied STOP"))
         sms = testing.altered(opened, connect=lambda count: between(inner(count)))
         campaign = sms.plan(frame, to="to", text="Hi", name="x", mode=mode).send(progress=False)
@@ -110,7 +110,7 @@ def test_a_suppressed_message_is_not_resent_either():
         sms.suppress("27999400002")
         campaign.resume(resend=["unknown", "rejected", "absent"], progress=False)
         assert campaign.counts == {"unknown": 1}
-        assert len(sms.service.ledger.attempts()) == 1
+        assert len(sms.context.ledger.attempts()) == 1
 
 
 class Late(OptsOut):
@@ -134,7 +134,7 @@ class Late(OptsOut):
 def test_who_opts_out_while_the_gateway_is_asking_for_another_attempt_gets_none():
     frame = pd.concat([pd.DataFrame({"to": ["27999400011"]}), people(9)], ignore_index=True)  # 003 the first time
     with cn.sandbox() as opened:
-        inner = opened.service.connect
+        inner = opened.context.connect
         opt_out = partial(opened.suppress, "27999400011")
         late = iter([partial(Late, after=3, opt_out=opt_out)])  # for sending; what is asked later is answered at once
         connect = lambda count: next(late, lambda exchange: exchange)(inner(count))  # noqa: E731
@@ -149,7 +149,7 @@ def test_who_opts_out_while_their_message_waits_for_its_hour_gets_nothing(mode):
     frame = pd.DataFrame({"to": ["447700900001", "447700900002", "12125550100", "12125550101", "12125550102"]})
     frame["text"] = ["Hi", "Hi", "A", "B", "C"]
     with at(SATURDAY_EVENING + timedelta(hours=4)) as opened:
-        inner = opened.service.connect
+        inner = opened.context.connect
         between = partial(OptsOut, after=1, opt_out=partial(opened.suppress, "447700900002"))
         sms = testing.altered(opened, concurrency=1, connect=lambda count: between(inner(count)))
         plan = sms.plan(frame, to="to", text="{text}", name="x", hours="auto", outside="wait", mode=mode)
@@ -262,7 +262,7 @@ def test_cancelling_stops_what_waits_for_its_hour(monkeypatch):
     with at(SATURDAY_EVENING + timedelta(hours=4)) as sms:
         plan = sms.plan(people(3), to="to", text="Hi", name="x", hours="UK", outside="wait")
         asleep = threading.Event()
-        clock = sms.service.clock
+        clock = sms.context.clock
         jump = clock.sleep
 
         def sleep(seconds, wake=None):
@@ -282,12 +282,12 @@ def test_cancelling_stops_what_waits_for_its_hour(monkeypatch):
 def test_what_was_decided_is_kept_with_each_attempt():
     with at(FRIDAY_MORNING) as sms:
         sms.plan(ABROAD.head(2), to="to", text="Hi", name="x", hours="ZA").send(progress=False)
-        kept = [json.loads(attempt["decision"]) for attempt in sms.service.ledger.attempts()]
+        kept = [json.loads(attempt["decision"]) for attempt in sms.context.ledger.attempts()]
         assert [one["zone"] for one in kept] == ["Europe/London", "Africa/Johannesburg"]
         assert {one["rule"] for one in kept} == {"ZA"}
         assert all(one["allowed"] for one in kept)
         sms.plan(people(1), to="to", text="Hi", name="y").send(progress=False)
-        decisions = [attempt["decision"] for attempt in sms.service.ledger.attempts()]
+        decisions = [attempt["decision"] for attempt in sms.context.ledger.attempts()]
         assert decisions.count(None) == 1
         assert len(decisions) == 3
 
@@ -296,7 +296,7 @@ def test_hours_of_ones_own_hold_after_a_restart(tmp_path):
     office = cn.Hours("office", {"Mon-Fri": "13:00-15:00"})
     with cn.sandbox(tmp_path) as sms:
         plan = sms.plan(people(2), to="to", text="Hi", name="x", hours=office, outside="wait")
-        sms.service.clock.sleep = lambda *_: sms.campaign("x").pause()
+        sms.context.clock.sleep = lambda *_: sms.campaign("x").pause()
         with pytest.raises(CampaignStopped, match="paused"):
             plan.send(progress=False)
     with cn.sandbox(tmp_path) as sms:
@@ -338,9 +338,9 @@ def test_messages_that_are_held_take_nothing_from_the_pace():
     with at(SATURDAY_EVENING) as sms:
         plan = sms.plan(people(3), to="to", text="Hi", name="x", hours="UK")
         passes(sms, hours=3)
-        service = replace(sms.service, rate=0.001)  # a thousand seconds for each message
+        context = replace(sms.context, rate=0.001)  # a thousand seconds for each message
         with pytest.raises(CampaignStopped, match="outside the hours of 3 messages"):
-            plan.at(service).send(progress=False)
+            plan.at(context).send(progress=False)
 
 
 def test_a_plan_that_is_refused_leaves_the_rules_of_its_campaign_as_they_were():

@@ -208,7 +208,7 @@ def test_the_upper_end_of_the_cost_comes_from_what_was_charged_before(sms):
 
 
 def test_the_users_prices_hold_where_the_gateway_states_none(sms):
-    sms.service.ledger.set_price("FR", None, sms.now())
+    sms.context.ledger.set_price("FR", None, sms.now())
     frame = pd.DataFrame({"mobile": ["33639980001"], "name": ["Ann"]})
     made = plan(sms, frame, prices={"33": 1.5})
     assert made.frame["credits_low"].isna().all()
@@ -217,7 +217,7 @@ def test_the_users_prices_hold_where_the_gateway_states_none(sms):
 
 
 def test_a_destination_of_unknown_price_has_no_cost_rather_than_a_guess(sms):
-    sms.service.ledger.set_price("FR", None, sms.now())
+    sms.context.ledger.set_price("FR", None, sms.now())
     made = plan(sms, people(3).assign(mobile=["447700900001", "33639980001", "33639980002"]))
     assert made.frame["credits_low"].isna().tolist() == [False, True, True]
     assert "without a price  2" in repr(made)
@@ -405,14 +405,14 @@ def out_of_reach(_connections):
 def test_no_other_text_leaves_when_another_program_records_the_same_rows_at_the_same_moment(tmp_path):
     with cn.sandbox(tmp_path) as first, cn.sandbox(tmp_path) as second:
         mine, other = plan(first), plan(testing.altered(second, connect=out_of_reach), text="Hello {name}")
-        add = first.service.ledger.add
+        add = first.context.ledger.add
 
         def slowly(*given):
             with pytest.raises(NotSent):
                 other.send(progress=False)
             add(*given)
 
-        first.service.ledger.add = slowly
+        first.context.ledger.add = slowly
         assert mine.send(progress=False).counts == {"planned": 20}
         assert testing.messages(first) == []
 

@@ -165,7 +165,7 @@ def test_a_row_that_another_sender_has_taken_is_not_sent_even_without_the_lock(t
         testing.account(server, **settings) as opened,
         testing.account(server, **settings) as two,
     ):
-        two.service.ledger.sending = lambda *_, **__: contextlib.nullcontext()
+        two.context.ledger.sending = lambda *_, **__: contextlib.nullcontext()
         started = []
 
         def look(_: Request) -> None:
@@ -266,7 +266,7 @@ def test_a_failing_ledger_stops_before_the_next_byte_leaves(tmp_path):
             nonlocal count
             count += 1
             if count == 5:
-                with sms.service.ledger.writing() as connection:
+                with sms.context.ledger.writing() as connection:
                     connection.exec_driver_sql(
                         "CREATE TRIGGER broken BEFORE INSERT ON attempts BEGIN SELECT raise(FAIL, 'no'); END"
                     )
@@ -293,7 +293,7 @@ def test_execute_on_a_finished_campaign_does_nothing():
     with cn.sandbox() as sms:
         campaign = plan(sms).send(progress=False)
         before = sms.balance()
-        execute(sms.service, "x", campaign.id, progress=False)
+        execute(sms.context, "x", campaign.id, progress=False)
         assert sms.balance() == before
 
 

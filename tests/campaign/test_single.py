@@ -37,9 +37,9 @@ def judged_alike(to, text, allow=None, **given):
     options = Options(name="x", to="to", text="{text}", max_parts=MOST_PARTS, **given)
     with cn.sandbox() as sms:
         sms.suppress("447700900124", sender="Shop")
-        service = replace(sms.service, allow=allow)
-        alone = planning.make_one(service, to, text, options)
-        frame = planning.make(service, pd.DataFrame({"to": [to], "text": [text]}), options, priced=False).frame
+        context = replace(sms.context, allow=allow)
+        alone = planning.make_one(context, to, text, options)
+        frame = planning.make(context, pd.DataFrame({"to": [to], "text": [text]}), options, priced=False).frame
     planned = frame.astype("object").where(frame.notna(), None).iloc[0]
     if planned["kind"] == "rounded":  # asked of cells of a table only
         assert alone.problem is None or "00000" not in alone.problem
@@ -230,11 +230,11 @@ def test_a_row_that_a_resume_is_sending_is_waited_for_too(tmp_path, monkeypatch)
     watched = SimpleNamespace(monotonic=time.monotonic, sleep=lambda seconds: (waiting.set(), time.sleep(seconds)))
     monkeypatch.setattr(single, "time", watched)
     with testing.server() as server, testing.account(server, ledger=tmp_path / "ledger.sqlite") as sms:
-        ledger = sms.service.ledger
+        ledger = sms.context.ledger
         first = sms.send("447700900123", "one")
         campaign_id = ledger.campaign_id(single.NAME)
         options = Options(name=single.NAME, to="to")
-        made = planning.make_one(sms.service, "447700900123", "two", options)
+        made = planning.make_one(sms.context, "447700900123", "two", options)
         row_id, _ = ledger.claim(campaign_id, single.new_row(made, options), sms.now(), again=False)
         at = int(sms.now().timestamp() * 1_000_000)
         states = []

@@ -361,7 +361,7 @@ def test_a_gateway_out_of_reach_for_a_while_is_asked_again(number, button, sms):
     def connect(count):
         if away:
             raise away.pop()
-        return sms.service.connect(count)
+        return sms.context.connect(count)
 
     form = checked(testing.altered(sms, connect=connect), table(1).assign(mobile=number))
     form.send.click()

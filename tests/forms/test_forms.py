@@ -391,7 +391,7 @@ def test_the_code_names_no_secret_and_opens_the_same_ledger():
         form = message(account)
         assert "password" not in form.code.text
         assert server.url in form.code.text
-        assert str(account.service.ledger.path) in form.code.text
+        assert str(account.context.ledger.path) in form.code.text
 
 
 def test_the_code_cannot_be_edited_and_is_shown_on_demand(sms):

@@ -121,7 +121,7 @@ def test_a_watch_of_what_never_becomes_final_has_an_end(sms):
 def test_it_asks_less_and_less_often(sms, monkeypatch):
     send(sms, ["27999300060"])
     pauses = []
-    clock = sms.service.clock
+    clock = sms.context.clock
     sleep = clock.sleep
     monkeypatch.setattr(clock, "sleep", lambda seconds, wake=None: (pauses.append(seconds), sleep(seconds)))
     monitor(sms).watch.click()
@@ -197,7 +197,7 @@ def half_sent(sms):
     """A campaign of three of which one has left."""
     people = pd.DataFrame({"to": [TOMORROW, ANN, BOB]})
     plan = sms.plan(people, to="to", text="Hello", name="check-ups")
-    plan.at(replace(sms.service, allow=frozenset([TOMORROW]))).send(progress=False)
+    plan.at(replace(sms.context, allow=frozenset([TOMORROW]))).send(progress=False)
 
 
 def test_what_has_not_left_is_sent_after_a_second_click(sms):
@@ -446,8 +446,8 @@ def test_markup_stays_text_wherever_it_comes_from(payload):
         variants = {"<b>A</b>": payload, plain: f"{payload}!"}
         people = pd.DataFrame({"to": [ANN, BOB]})
         plan = sms.plan(people, to="to", variants={key: _braced(text) for key, text in variants.items()}, name=plain)
-        plan.at(replace(sms.service, allow=frozenset([ANN]))).send(progress=False)
-        sms.service.ledger.stop(sms.campaign(plain).id, payload)
+        plan.at(replace(sms.context, allow=frozenset([ANN]))).send(progress=False)
+        sms.context.ledger.stop(sms.campaign(plain).id, payload)
         form = monitor(sms)
         form.by.value = "variant"
         form.ask.click()

@@ -118,14 +118,14 @@ def keyring(monkeypatch):
 
 def test_a_keyring_profile_holds_all_three(keyring):
     stored = {"user": "ring-user", "password": VALUE, "api_id": "4"}
-    keyring.get_password = lambda service, name: stored[name] if service == "clicknb:work" else None
+    keyring.get_password = lambda context, name: stored[name] if context == "clicknb:work" else None
     assert whole(credentials.find(profile="work")) == ("ring-user", VALUE, "4")
     with pytest.raises(ConfigError, match="No credentials"):
         credentials.find(profile="play")
 
 
 def test_no_keyring_is_a_clear_error(keyring):
-    def get_password(_service, _name):
+    def get_password(_context, _name):
         raise keyring.errors.NoKeyringError(VALUE)
 
     keyring.get_password = get_password

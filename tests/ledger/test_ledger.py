@@ -111,7 +111,7 @@ def test_a_lock_left_by_a_crash_is_taken_over_without_being_deleted(tmp_path):
 def test_a_second_thread_of_the_same_program_is_refused_too(kept, tmp_path):
     refused = []
     with cn.sandbox(tmp_path if kept else None) as sms:
-        ledger = sms.service.ledger
+        ledger = sms.context.ledger
 
         def send():
             try:
@@ -232,7 +232,7 @@ def test_a_campaign_that_is_being_sent_elsewhere_is_not_sent_here(tmp_path):
     others = PEOPLE.assign(to=PEOPLE["to"].str.replace("4477009000", "4477009002"))
     with cn.sandbox(tmp_path) as sms, cn.sandbox(tmp_path) as second:
         campaign = plan(sms).send(progress=False)
-        with sms.service.ledger.sending(campaign.id):
+        with sms.context.ledger.sending(campaign.id):
             with pytest.raises(CampaignError, match="is being sent by"):
                 plan(second, people=others).send()
             assert campaign.counts == {"accepted": 40}
@@ -329,7 +329,7 @@ def test_a_full_disk_stops_sending_and_what_was_recorded_stays(tmp_path):
     with cn.sandbox(tmp_path) as sms:
         first = plan(sms, "x").send(progress=False)
         many = pd.DataFrame({"to": [f"447700900{number}" for number in range(100, 900)]})
-        with sms.service.ledger.driver() as connection:
+        with sms.context.ledger.driver() as connection:
             (pages,) = connection.execute("PRAGMA page_count").fetchone()
             connection.execute(f"PRAGMA max_page_count = {pages + 2}")
         sent = len(testing.messages(sms))
@@ -775,7 +775,7 @@ def test_what_is_written_for_every_message_has_plain_placeholders():
 def test_a_backup_made_while_messages_are_sent_is_a_whole_ledger(tmp_path):
     copies = []
     with cn.sandbox(tmp_path) as sms:
-        ledger = sms.service.ledger
+        ledger = sms.context.ledger
         record = ledger.record
 
         def recording(*arguments):
@@ -806,7 +806,7 @@ def test_an_export_holds_every_campaign(tmp_path):
         for name in ("x", "y"):
             plan(sms, name).send(progress=False)
         sms.suppress("447700900999", source="replied STOP")
-        files = maintenance.export_csv(sms.service.ledger, tmp_path / "export")
+        files = maintenance.export_csv(sms.context.ledger, tmp_path / "export")
     names = [path.name for path in files]
     assert names == ["campaigns.csv", "suppressed.csv", "sends.csv", "statuses.csv", "charges.csv", "events.csv"]
     assert cn.export.read_csv(files[1])[["to", "source"]].values.tolist() == [["447700900999", "replied STOP"]]
@@ -820,7 +820,7 @@ def test_a_purge_leaves_no_number_and_no_text_but_counts_and_charges(tmp_path):
         campaign = plan(sms).send(progress=False).track(progress=False)
         before = campaign.summary()
         ids = list(campaign.sends["climsgid"])
-        count = maintenance.purge(sms.service.ledger, sms.now(), campaign="x")
+        count = maintenance.purge(sms.context.ledger, sms.now(), campaign="x")
         assert count == 40
         pd.testing.assert_frame_equal(campaign.summary(), before)
         assert campaign.sends["to"].isna().all()
@@ -845,7 +845,7 @@ def test_a_single_message_after_a_purge_is_not_taken_for_one_before_it():
 def test_a_purge_of_whole_campaigns_keeps_their_names_taken(tmp_path):
     with cn.sandbox(tmp_path) as sms:
         campaign = plan(sms).send(progress=False)
-        maintenance.purge(sms.service.ledger, sms.now(), campaign="x", whole=True)
+        maintenance.purge(sms.context.ledger, sms.now(), campaign="x", whole=True)
         assert len(campaign.sends) == 0
         with pytest.raises(CampaignError, match="purged"):
             plan(sms).send(progress=False)
@@ -854,10 +854,10 @@ def test_a_purge_of_whole_campaigns_keeps_their_names_taken(tmp_path):
 def test_a_purge_by_time_takes_what_is_older(tmp_path):
     with cn.sandbox(tmp_path) as sms:
         old = plan(sms, "x").send(progress=False)
-        clock = sms.service.clock
+        clock = sms.context.clock
         clock.sleep(86_400)
         new = plan(sms, "y").send(progress=False)
-        assert maintenance.purge(sms.service.ledger, clock.now(), before=clock.now() - timedelta(hours=1)) == 40
+        assert maintenance.purge(sms.context.ledger, clock.now(), before=clock.now() - timedelta(hours=1)) == 40
         assert old.sends["to"].isna().all()
         assert new.sends["to"].notna().all()
 

@@ -23,7 +23,7 @@ def named(kind):
     return [value for name, value in globals().items() if isinstance(value, kind) and not name.startswith("_")]
 
 def gateways():
-    found = [account.service.simulator for account in named(Account)] + [server.gateway for server in named(Server)]
+    found = [account.context.simulator for account in named(Account)] + [server.gateway for server in named(Server)]
     return list(dict.fromkeys(gateway for gateway in found if gateway is not None))
 
 def names():

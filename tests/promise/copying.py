@@ -107,7 +107,7 @@ class Refusing(Watched):
 
 
 def place_of(sms: cn.Account) -> Path:
-    ledger = sms.service.ledger.path
+    ledger = sms.context.ledger.path
     assert ledger is not None
     return ledger
 

@@ -98,7 +98,7 @@ def run(*processes: Any) -> list[int]:
 
 def pauses(sms: cn.Account, turned: timedelta = timedelta(0)) -> list[float]:
     """Keep how long each pause of an account is, and set the time of day by so much in each."""
-    clock: Any = sms.service.clock
+    clock: Any = sms.context.clock
     kept: list[float] = []
     pass_by = clock.sleep
 
@@ -134,7 +134,7 @@ class Meddler:
 
 def meddle(sms: cn.Account, act: Callable[[str], None]) -> cn.Account:
     """Let somebody act around every call of the connections that an account opens from now on."""
-    connect = sms.service.connect
+    connect = sms.context.connect
     return testing.altered(sms, connect=lambda count: Meddler(connect(count), act))
 
 

@@ -22,7 +22,7 @@ OTHERS = [f"447700900{number}" for number in range(900, 900 + 40)]
 
 def ids_of(sms: cn.Account) -> list[str]:
     """List the ids that the gateway gave, as the ledger says."""
-    return [entry["apimsgid"].lower() for entry in sms.service.ledger.attempts() if entry["apimsgid"]]
+    return [entry["apimsgid"].lower() for entry in sms.context.ledger.attempts() if entry["apimsgid"]]
 
 
 def assert_no_id_twice(sms: cn.Account) -> None:
@@ -33,7 +33,7 @@ def assert_every_id_is_its_own(sms: cn.Account, gateway: Gateway) -> None:
     """Find no id twice, and each with the message that the gateway gave it."""
     assert_no_id_twice(sms)
     owners = {message.apimsgid: (message.climsgid, message.to) for message in gateway.messages}
-    for entry in sms.service.ledger.attempts():
+    for entry in sms.context.ledger.attempts():
         if entry["apimsgid"]:
             assert owners[entry["apimsgid"].lower()] == (entry["climsgid"], entry["to"])
 

@@ -380,7 +380,7 @@ def test_what_could_not_be_reached_at_first_and_was_accepted_later_is_found(copy
             for _ in range(3):
                 run_cell(sms, COUNT)
             gateway.settle()
-            assert any(entry["state"] == "returned" for entry in sms.service.ledger.attempts())
+            assert any(entry["state"] == "returned" for entry in sms.context.ledger.attempts())
             with serve(gateway, port=port):
                 run_until_nothing_is_planned(sms, COUNT).reconcile(DENIED_LONG_ENOUGH)
                 sms.campaign(NAME).resume(resend=["absent"], progress=False)

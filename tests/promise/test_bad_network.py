@@ -307,7 +307,7 @@ def test_the_pace_keeps_the_order_and_the_rate_in_every_second(rate, tmp_path, m
 def test_never_more_requests_are_on_their_way_than_there_are_connections(connections, tmp_path):
     flying, most = set(), 0
     with serve(Recorder()) as server, over_socket(server, tmp_path / "l.sqlite", concurrency=connections) as opened:
-        connect = opened.service.connect
+        connect = opened.context.connect
 
         class Counting:
             def __init__(self, count: int) -> None:

@@ -335,7 +335,7 @@ def test_an_older_ledger_that_holds_an_id_twice_keeps_the_first_and_doubts_the_l
         sms = cn.sandbox(tmp_path)
     with sms:
         assert_no_id_twice(sms)
-        states = {(entry["row_id"], entry["attempt"]): entry for entry in sms.service.ledger.attempts()}
+        states = {(entry["row_id"], entry["attempt"]): entry for entry in sms.context.ledger.attempts()}
         assert states[1, 1]["state"] == "accepted"
         later = [entry for place, entry in states.items() if place != (1, 1) and entry["climsgid"] == "c0ffee"]
         later += [states[2, 1]] if "row_id = 2" in double else []

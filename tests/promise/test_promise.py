@@ -230,11 +230,11 @@ class Life(RuleBasedStateMachine):
     def open_an_account(self) -> None:
         opened = in_process(self.gateway, self._directory, start=self._now, connections=CONNECTIONS)
         self.sms = self._opened.enter_context(opened)
-        service = self.sms.service
+        context = self.sms.context
         self.sms = testing.altered(
             self.sms,
-            clock=WrongClock(service.clock, lambda: self.wrong),
-            connect=lambda count: OutOfStep(service.connect(count), self.gateway, self._luck),
+            clock=WrongClock(context.clock, lambda: self.wrong),
+            connect=lambda count: OutOfStep(context.connect(count), self.gateway, self._luck),
         )
 
     def now(self) -> datetime:
@@ -410,7 +410,7 @@ class Life(RuleBasedStateMachine):
 
     def forget(self, backup: Backup) -> None:
         """Expect of the ledger what it knew when it was copied."""
-        attempts = self.sms.service.ledger.attempts()
+        attempts = self.sms.context.ledger.attempts()
         self.cancelled = set(backup.cancelled)
         self.recorded = sum(count["rows"] for count in self.counts())
         self.seen = {(one["row_id"], one["attempt"]): (one["climsgid"], one["state"]) for one in attempts}
@@ -484,7 +484,7 @@ class Life(RuleBasedStateMachine):
     @invariant()
     def an_id_and_a_status_belong_to_one_message(self) -> None:
         owners = {message.apimsgid: message.climsgid for message in self.gateway.messages}
-        ids = [entry for entry in self.sms.service.ledger.attempts() if entry["apimsgid"]]
+        ids = [entry for entry in self.sms.context.ledger.attempts() if entry["apimsgid"]]
         assert len({entry["apimsgid"] for entry in ids}) == len(ids)
         assert all(owners[entry["apimsgid"]] == entry["climsgid"] for entry in ids)
         if self.recorded:
@@ -493,7 +493,7 @@ class Life(RuleBasedStateMachine):
             assert all(status in self.gateway.told[name] for name, status in told)
 
     def counts(self) -> list[dict[str, Any]]:
-        return [count for count in self.sms.service.ledger.counts() if count["name"] == NAME]
+        return [count for count in self.sms.context.ledger.counts() if count["name"] == NAME]
 
     @invariant()
     def everybody_is_named_and_the_counts_add_up(self) -> None:
@@ -506,7 +506,7 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def attempts_only_move_forward(self) -> None:
-        attempts = {(entry["row_id"], entry["attempt"]): entry for entry in self.sms.service.ledger.attempts()}
+        attempts = {(entry["row_id"], entry["attempt"]): entry for entry in self.sms.context.ledger.attempts()}
         turns = {(entry["row_id"], entry["turn"]) for entry in attempts.values()}
         assert len({entry["climsgid"] for entry in attempts.values()}) == len(turns)
         assert self.seen.keys() <= attempts.keys()

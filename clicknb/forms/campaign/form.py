@@ -71,7 +71,7 @@ class CampaignForm(Form):
 
     def __init__(self, account: Account | Plan, people: pd.DataFrame | None = None, *, background: bool = True) -> None:
         plan = account if isinstance(account, Plan) else None
-        self.account: Account = Account(account.service) if isinstance(account, Plan) else account
+        self.account: Account = Account(account.context) if isinstance(account, Plan) else account
         self.recipe = Recipe() if plan is None else Recipe.of(plan)
         self.checked: Checked | None = None
         self.campaign: Campaign | None = None

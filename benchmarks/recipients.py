@@ -17,9 +17,9 @@ import pandas as pd
 import phonenumbers
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
-from benchmarks.run import machine
+from benchmarks.machine import machine
 from clicknb.recipients.doctor import doctor
-from clicknb.recipients.numbers import Verdict, normalise
+from clicknb.recipients.numbers import Reading, normalise
 
 HOMES = ("ZA", "GB", "US", "NG", "KE", "FR")
 ABROAD = (*HOMES, "DE", "IN", "BR", "AU", "ES", "IT", "JP", "NL", "CA", "IE")
@@ -106,7 +106,7 @@ def compared(texts: list[str], home: str) -> Counter[str]:
     return Counter(difference(library(text, home), normalise(text, home)) for text in texts)
 
 
-def difference(known: str | None, verdict: Verdict) -> str:
+def difference(known: str | None, verdict: Reading) -> str:
     to = f"+{verdict.to}" if verdict.to else None
     if known == to:
         return "same number" if to else "both refuse"

@@ -11,8 +11,6 @@ import contextlib
 import gc
 import json
 import os
-import platform
-import re
 import statistics
 import subprocess
 import sys
@@ -21,8 +19,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks import share
+from benchmarks import recipients, share, texts
 from benchmarks.clients import ALONE, BY_LIST, CLIENTS, CONNECTIONS, Job
+from benchmarks.machine import CORES, machine
 
 HERE = Path(__file__).parent
 KINDS = {
@@ -33,7 +32,6 @@ KINDS = {
 }
 LATENCIES = (0.0, 0.05)
 TICK = os.sysconf("SC_CLK_TCK")
-CORES = sorted(os.sched_getaffinity(0))
 
 
 @dataclass
@@ -144,11 +142,6 @@ def growth(sizes: list[int]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def machine() -> str:
-    names = re.findall(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
-    return f"{names[0] if names else platform.machine()}, {len(CORES)} cores, CPython {platform.python_version()}"
-
-
 def draw(everything: dict[tuple[str, float], dict[str, Result]], path: Path) -> None:
     import matplotlib as mpl
 
@@ -194,8 +187,6 @@ def main() -> None:
     with gateway(0.0) as place:
         pieces.append(share.table(place.url, rounds))
     print(pieces[-1], flush=True)
-    from benchmarks import recipients, texts  # which name this machine as it is done here
-
     for piece in (texts.report(rounds), recipients.report(100_000, rounds)):
         pieces.append(piece)
         print(piece, flush=True)

@@ -21,7 +21,7 @@ import smsutil
 from sms_toolkit.messages.profiling import profile_message
 
 import clicknb as cn
-from benchmarks.run import CORES, machine
+from benchmarks.machine import CORES, machine
 from clicknb.messages.unicode_cost import autopsy
 
 NAMES = ["Anna", "Günter", "Thandiwe", "Bjørn", "José", "Zoë", "Siobhán", "O’Brien", "Łukasz", "Mary-Jane"]

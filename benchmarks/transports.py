@@ -16,10 +16,11 @@ from collections.abc import Callable
 import aiohttp
 
 from benchmarks.clients import CONNECTIONS, Job
-from benchmarks.run import CORES, gateway
+from benchmarks.machine import CORES
+from benchmarks.run import gateway
 from clicknb.gateway.connections import Connections
 from clicknb.gateway.http.wire import Reply, Request
-from clicknb.gateway.transport import Exchange, Outcome, RequestsTransport, ThreadedExchange
+from clicknb.gateway.transport import Answer, Exchange, RequestsTransport, ThreadedExchange
 
 
 class AiohttpExchange:
@@ -28,7 +29,7 @@ class AiohttpExchange:
     def __init__(self, url: str, connections: int) -> None:
         self.connections = connections
         self._url = url
-        self._answers: queue.SimpleQueue[tuple[int, Outcome]] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[tuple[int, Answer]] = queue.SimpleQueue()
         self._flying = 0
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, daemon=True).start()
@@ -46,7 +47,7 @@ class AiohttpExchange:
         async with self._session.post(self._url + request.path, data=request.body, headers=headers) as response:
             self._answers.put((slot, Reply(response.status, await response.read())))
 
-    def wait(self, timeout: float | None = None) -> list[tuple[int, Outcome]]:
+    def wait(self, timeout: float | None = None) -> list[tuple[int, Answer]]:
         answers = [self._answers.get(timeout=timeout)] if self._flying else []
         while not self._answers.empty():
             answers.append(self._answers.get())

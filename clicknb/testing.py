@@ -137,7 +137,7 @@ def check(sms: Account, accepted: Iterable[Accepted] | None = None) -> Verdict:
     accepted
         The gateway's own record; not needed where ``messages`` has it.
     """
-    return rehearsal.judge(sms.context.ledger, messages(sms) if accepted is None else accepted)
+    return rehearsal.compare(sms.context.ledger, messages(sms) if accepted is None else accepted)
 
 
 FAULTS = IN_WORDS

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import phonenumbers
@@ -36,7 +37,7 @@ LAYERS = {
     "simulator": {"gateway.http.codes"},
     "forms": SINGLE_FILES | ROOMS | {"campaign", "account", "opening"},
     "account": SINGLE_FILES | ROOMS | {"campaign"},
-    "opening": SINGLE_FILES | ROOMS | {"campaign", "account", "simulator", "testing"},
+    "opening": SINGLE_FILES | ROOMS | {"campaign", "account", "simulator"},
 }
 TOP = {
     "",
@@ -78,6 +79,40 @@ def imported(path):
         else:
             continue
         yield from (name.removeprefix("clicknb").lstrip(".") for name in names if re.match(r"clicknb(\.|$)", name))
+
+
+def arrows(paths, root, package):
+    """Which module imports which, at load time or inside a function."""
+    names = {
+        ".".join([package, *path.relative_to(root).with_suffix("").parts]).removesuffix(".__init__") for path in paths
+    }
+    found = {}
+    for path in paths:
+        mine = ".".join([package, *path.relative_to(root).with_suffix("").parts]).removesuffix(".__init__")
+        imports = [node for node in run_time_nodes(ast.parse(path.read_text(encoding="utf-8")))]
+        targets = [
+            f"{node.module}.{alias.name}"
+            for node in imports
+            if isinstance(node, ast.ImportFrom)
+            for alias in node.names
+        ]
+        targets += [alias.name for node in imports if isinstance(node, ast.Import) for alias in node.names]
+        known = {target if target in names else target.rpartition(".")[0] for target in targets} & names
+        found[mine] = known - {mine, package}
+    return found
+
+
+@pytest.mark.parametrize("package", ["clicknb", "benchmarks"])
+def test_no_module_needs_itself_in_a_circle(package):
+    root = ROOT / package
+    TopologicalSorter(arrows(sorted(root.rglob("*.py")), root, package)).prepare()  # raises where there is a circle
+
+
+def test_the_search_for_circles_finds_one_inside_a_function(tmp_path):
+    (tmp_path / "a.py").write_text("from p import b")
+    (tmp_path / "b.py").write_text("def late():\n    from p.a import x")
+    with pytest.raises(CycleError):
+        TopologicalSorter(arrows(sorted(tmp_path.glob("*.py")), tmp_path, "p")).prepare()
 
 
 def private_names(source):

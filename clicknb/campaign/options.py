@@ -106,7 +106,7 @@ class Options:
             given["max_credits"] = self.max_credits
         return json.dumps(encode(given))
 
-    def confirmed(self) -> dict[str, Any]:
+    def token_content(self) -> dict[str, Any]:
         """Write what a plan's token covers besides its rows; prices are looked at again when it is sent."""
         return {
             "name": self.name,
@@ -117,7 +117,7 @@ class Options:
             "max_credits": str(self.max_credits),
             "variants": list(self.variants),
             "seed": self.seed if self.variants else 0,
-            "rules": self.rules.written(),
+            "rules": self.rules.to_json(),
         }
 
 
@@ -188,7 +188,7 @@ class Rules:
     hours: str | Hours | None = None
     outside: str = "refuse"
 
-    def written(self) -> str:
+    def to_json(self) -> str:
         """Write the rules as JSON, for the ledger and for a plan's token."""
         hours: Any = self.hours
         if isinstance(hours, Hours):
@@ -196,8 +196,8 @@ class Rules:
         return json.dumps({"hours": hours, "outside": self.outside} if hours else {})
 
     @classmethod
-    def read(cls, written: str) -> Rules:
-        """Read what ``written`` wrote."""
+    def from_json(cls, written: str) -> Rules:
+        """Read what ``to_json`` wrote."""
         stored = json.loads(written)
         hours = stored.get("hours")
         return cls(Hours(**hours) if isinstance(hours, dict) else hours, stored.get("outside", "refuse"))

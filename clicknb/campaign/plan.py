@@ -106,7 +106,7 @@ class Plan:
         left_out = self._frame["problem"].notna()
         rows.loc[left_out, ["to", "text", "encoding", "variant"]] = ""
         rows.loc[~left_out, "read_as"] = ""
-        written = json.dumps([self.options.confirmed(), *(list(rows[name]) for name in rows)])
+        written = json.dumps([self.options.token_content(), *(list(rows[name]) for name in rows)])
         digest = hashlib.sha256(written.encode()).hexdigest()[:8].upper()
         return f"{digest[:4]}-{digest[4:]}"
 

@@ -56,7 +56,7 @@ def countries(rows: pd.DataFrame) -> pd.DataFrame:
     return frames.build(frames.COUNTRIES, ordered)
 
 
-class Warning(NamedTuple):
+class PlanWarning(NamedTuple):
     """What one should know before a plan is sent.
 
     Attributes
@@ -79,7 +79,7 @@ class Warning(NamedTuple):
         return self.without_code or self.text
 
 
-def warnings(plan: Plan) -> list[Warning]:
+def warnings(plan: Plan) -> list[PlanWarning]:
     """Say what one should know before a plan is sent."""
     return list(_looks(plan))
 
@@ -88,31 +88,31 @@ def _warned(plan: Plan) -> list[tuple[str, str]]:
     return [("look at" if place == 0 else "", warning) for place, warning in enumerate(plan.warnings)]
 
 
-def _looks(plan: Plan) -> Iterator[Warning]:
+def _looks(plan: Plan) -> Iterator[PlanWarning]:
     rows, options = plan.to_send, plan.options
-    yield from _over(plan)
+    yield from _cost_warning(plan)
     if guesses := int((rows["sure"] == "guess").sum()):
         said = f"{_many(guesses, 'number')} could be read in another way too: see"
-        yield Warning("guess", f"{said} plan.doctor().", f"{said} the rows above.")
-    yield from _dear(plan)
-    yield from _odd(plan)
+        yield PlanWarning("guess", f"{said} plan.doctor().", f"{said} the rows above.")
+    yield from _unicode_warning(plan)
+    yield from _lint_warning(plan)
     if len(rows) and not options.sender:
-        yield Warning("sender", "No sender ID is set: recipients see whatever number the gateway chooses.")
+        yield PlanWarning("sender", "No sender ID is set: recipients see whatever number the gateway chooses.")
     northern = int(rows["to"].str.startswith("1").sum())
     if northern and not options.sender.isdecimal():
         said = (
             f"{_many(northern, 'number')} in North America (+1): networks there block what does not come from a "
             "two-way number that is registered with them, so give that number as sender."
         )
-        yield Warning("registered", said)
+        yield PlanWarning("registered", said)
     if options.hours is None:
-        yield from _unasked(rows)
+        yield from _hours_warning(rows)
     if plan.live and (tests := sum(reserved(to) is not None for to in rows["to"])):
         said = f"{_many(tests, 'number')} reserved for tests: they belong to nobody, but cost money on this account."
-        yield Warning("reserved", said)
+        yield PlanWarning("reserved", said)
 
 
-def _dear(plan: Plan) -> Iterator[Warning]:
+def _unicode_warning(plan: Plan) -> Iterator[PlanWarning]:
     """Say what characters outside the GSM alphabet cost, and what plain ones in their place would save."""
     found = plan.saving
     if not found.parts_added:
@@ -121,27 +121,27 @@ def _dear(plan: Plan) -> Iterator[Warning]:
         f"{_many(found.rows, 'text')} with characters that force Unicode, which adds {_many(found.parts_added, 'part')}"
     )
     if not found.parts_saved:
-        yield Warning("unicode", f"{said}; see plan.autopsy().", f"{said}; see the table below.")
+        yield PlanWarning("unicode", f"{said}; see plan.autopsy().", f"{said}; see the table below.")
         return
     credits = f" and {display.credits(found.credits_saved)}" if found.credits_saved else ""
     saves = f"would save {_many(found.parts_saved, 'part')}{credits}, see"
-    yield Warning(
+    yield PlanWarning(
         "unicode",
         f"{said}; substitute=True {saves} plan.autopsy().",
         f"{said}; replacing them {saves} the table below.",
     )
 
 
-def _odd(plan: Plan) -> Iterator[Warning]:
+def _lint_warning(plan: Plan) -> Iterator[PlanWarning]:
     """Say the gravest of what a careful colleague would mention about the texts."""
     found = plan.lint()
     if found.empty:
         return
     more = f" And {len(found) - 1:,} more" if len(found) > 1 else ""
-    yield Warning("texts", f"The texts: {found['what'].iloc[0]}{f'{more}: see plan.lint().' if more else ''}")
+    yield PlanWarning("texts", f"The texts: {found['what'].iloc[0]}{f'{more}: see plan.lint().' if more else ''}")
 
 
-def _unasked(rows: pd.DataFrame) -> Iterator[Warning]:
+def _hours_warning(rows: pd.DataFrame) -> Iterator[PlanWarning]:
     """Name the countries that have rules of contact times, where none were asked for."""
     lawful = {
         country: name for country, name in rules_for(rows["country"].dropna().unique()).items() if PRESETS[name].law
@@ -149,17 +149,19 @@ def _unasked(rows: pd.DataFrame) -> Iterator[Warning]:
     for country, name in lawful.items():
         count = int((rows["country"] == country).sum())
         said = f"{_many(count, 'number')} in {country}, whose law limits the hours of advertising:"
-        yield Warning("hours", f'{said} hours="{name}" keeps to it.', f"{said} the hours of {name} above keep to it.")
+        yield PlanWarning(
+            "hours", f'{said} hours="{name}" keeps to it.', f"{said} the hours of {name} above keep to it."
+        )
 
 
-def _over(plan: Plan) -> Iterator[Warning]:
+def _cost_warning(plan: Plan) -> Iterator[PlanWarning]:
     if words := plan.overspends:
-        yield Warning("budget", f"It {words}, so it will not be sent.")
+        yield PlanWarning("budget", f"It {words}, so it will not be sent.")
         return
     cost = plan.new["credits_low"].sum()
     if plan.balance is not None and cost > plan.balance:
         balance = display.credits(plan.balance)
-        yield Warning("balance", f"The balance of {balance} does not pay for it: top up, or it stops half-way.")
+        yield PlanWarning("balance", f"The balance of {balance} does not pay for it: top up, or it stops half-way.")
 
 
 def facts(plan: Plan) -> list[tuple[str, str]]:

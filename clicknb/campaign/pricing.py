@@ -17,7 +17,7 @@ import pandas as pd
 
 from clicknb.campaign.context import Context
 from clicknb.errors import TransportError
-from clicknb.ledger.units import micro_credits
+from clicknb.ledger.units import to_micro_credits
 
 logger = logging.getLogger(__name__)
 
@@ -50,8 +50,8 @@ def price(context: Context, plan: pd.DataFrame, listed: Mapping[str, Decimal]) -
     return balance
 
 
-def _credits(micro: pd.Series[Any], parts: pd.Series[Any]) -> pd.Series[Any]:
-    return micro * parts / 1_000_000
+def _credits(to_micros: pd.Series[Any], parts: pd.Series[Any]) -> pd.Series[Any]:
+    return to_micros * parts / 1_000_000
 
 
 def _stated(context: Context, rows: pd.DataFrame) -> dict[str, int | None]:
@@ -62,16 +62,16 @@ def _stated(context: Context, rows: pd.DataFrame) -> dict[str, int | None]:
         if country not in known:
             coverage = context.gateway.route_coverage(str(number))
             context.ledger.set_price(str(country), coverage.charge, now)
-            known[str(country)] = micro_credits(coverage.charge)
+            known[str(country)] = to_micro_credits(coverage.charge)
     return known
 
 
 def _highest(context: Context, rows: pd.DataFrame, listed: Mapping[str, Decimal]) -> pd.Series[Any]:
     """Find the most that a part can cost, in micro-credits: by the longest prefix, the country, or what was charged."""
     found = rows["country"].map(context.ledger.dearest()).astype("float64")
-    countries = {key: micro_credits(value) for key, value in listed.items() if key.isalpha()}
+    countries = {key: to_micro_credits(value) for key, value in listed.items() if key.isalpha()}
     by_country = rows["country"].map(countries).astype("float64")
     found = by_country.where(by_country.notna(), found)
     for prefix in sorted((key for key in listed if key.isdecimal()), key=len):
-        found = found.mask(rows["to"].str.startswith(prefix), float(micro_credits(listed[prefix]) or 0))
+        found = found.mask(rows["to"].str.startswith(prefix), float(to_micro_credits(listed[prefix]) or 0))
     return found

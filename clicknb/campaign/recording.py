@@ -14,7 +14,7 @@ from clicknb.campaign.options import Options
 from clicknb.errors import CampaignError, ContentChanged
 from clicknb.ledger import views
 from clicknb.ledger.records import Message, Recorded
-from clicknb.ledger.units import micro_credits
+from clicknb.ledger.units import to_micro_credits
 
 _LEFT_OUT = "skipped "
 """What stands before what was read in the key of a row that is left out, so that it is no message's."""
@@ -116,7 +116,7 @@ class Recording:
             "label": [views.label(value) for value in frame.index],
             "sender": [self._options.sender] * count,
             "options": [wire_options] * count,
-            "estimated": [micro_credits(credits) for credits in frame["credits_low"].tolist()],
+            "estimated": [to_micro_credits(credits) for credits in frame["credits_low"].tolist()],
             "skipped": _values(frame["problem"]),
             "skip_kind": _values(frame["kind"].where(frame["problem"].notna())),
             "zone": [None] * count if self._zones is None else _values(self._zones),

@@ -119,7 +119,7 @@ class Rehearsal:
 _REHEARSED = "In a sandbox; nothing has been sent."
 
 
-def judge(ledger: Ledger, accepted: Iterable[Accepted]) -> Verdict:
+def compare(ledger: Ledger, accepted: Iterable[Accepted]) -> Verdict:
     """Compare what the gateway accepted with what the ledger says; see ``clicknb.testing.check``."""
     arrived = list(accepted)
     named = [message for message in arrived if message.climsgid]
@@ -164,4 +164,4 @@ def rehearse(plan: Plan, fault: str, context: Context) -> Rehearsal:
         step = partial(campaign.resume, progress=False)
     campaign.reconcile(timeout="10min")
     accepted = context.simulator.messages if context.simulator else ()
-    return Rehearsal(fault, sent, campaign.counts, judge(context.ledger, accepted))
+    return Rehearsal(fault, sent, campaign.counts, compare(context.ledger, accepted))

@@ -13,8 +13,8 @@ from clicknb.campaign.track import IN_A_LIST
 from clicknb.charset import ucs2
 from clicknb.errors import NotSent, TransportError
 from clicknb.gateway.http import wire
-from clicknb.ledger.records import Intent, Message, Outcome
-from clicknb.ledger.units import micro
+from clicknb.ledger.records import AttemptResult, Intent, Message
+from clicknb.ledger.units import to_micros
 
 Batch = tuple[Message, ...]
 """Messages that share a request: one in the mode "each", up to 300 of the same text in the mode "list"."""
@@ -41,7 +41,7 @@ class Flight:
     @property
     def intents(self) -> list[Intent]:
         """The attempts that it is."""
-        at = micro(self.at)
+        at = to_micros(self.at)
         return [
             Intent(message.row_id, message.attempt + 1, self.climsgid, at, self.decision, message.turn)
             for message in self.messages
@@ -87,12 +87,14 @@ def by_request(messages: Iterable[Message], returned: Mapping[int, str]) -> list
     return [Returned(name, tuple(group)) for name, group in requests.items()]
 
 
-def known(returned: Returned, apimsgid: str, now: datetime) -> list[Outcome]:
+def known(returned: Returned, apimsgid: str, now: datetime) -> list[AttemptResult]:
     """Say of messages that came back that the gateway has them after all."""
     if len(returned.messages) == 1:
         (message,) = returned.messages
-        return [Outcome(message.row_id, message.attempt, "accepted", now, apimsgid)]
-    return [Outcome(message.row_id, message.attempt, "unknown", now, error=IN_A_LIST) for message in returned.messages]
+        return [AttemptResult(message.row_id, message.attempt, "accepted", now, apimsgid)]
+    return [
+        AttemptResult(message.row_id, message.attempt, "unknown", now, error=IN_A_LIST) for message in returned.messages
+    ]
 
 
 def read_sent(flight: Flight, answer: wire.Reply | TransportError) -> list[wire.Sent]:

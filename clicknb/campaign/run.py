@@ -20,7 +20,7 @@ from clicknb.errors import ClicknbError
 from clicknb.gateway.limits import LIST_SIZE, REMEMBERED
 from clicknb.ledger import views
 from clicknb.ledger.records import Message
-from clicknb.ledger.units import micro, micro_credits
+from clicknb.ledger.units import to_micro_credits, to_micros
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -56,11 +56,11 @@ def begin(context: Context, options: Options, index_names: Iterable[Hashable] = 
         {
             "id": context.mint(options.name, options.says),
             "name": options.name,
-            "started_at": micro(context.clock.now()),
+            "started_at": to_micros(context.clock.now()),
             "index_names": views.label(tuple(index_names)),
             "mode": options.mode,
-            "rules": options.rules.written(),
-            "budget": micro_credits(options.budget),
+            "rules": options.rules.to_json(),
+            "budget": to_micro_credits(options.budget),
         }
     )
 
@@ -133,7 +133,7 @@ def _run(
     leaving = [one for one in messages if one.row_id not in stays and _allowed(context, one)]
     with progress_bar(len(leaving), name, progress) as bar:
         brakes = _brakes(context, campaign_id, settings["budget"])
-        sender = Sender(context, campaign_id, brakes, Gate(ledger, Rules.read(settings["rules"])), bar.update)
+        sender = Sender(context, campaign_id, brakes, Gate(ledger, Rules.from_json(settings["rules"])), bar.update)
         try:
             sender.run(leaving, together=together, returned=returned)
         except KeyboardInterrupt:

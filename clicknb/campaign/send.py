@@ -31,7 +31,7 @@ from clicknb.gateway.http import codes, wire
 from clicknb.gateway.http.parameters import encode
 from clicknb.gateway.pace import Pace
 from clicknb.gateway.transport import Exchange
-from clicknb.ledger.records import Message, Outcome, climsgid
+from clicknb.ledger.records import AttemptResult, Message, climsgid
 
 logger = logging.getLogger(__name__)
 
@@ -92,7 +92,7 @@ class Sender:
         self._held: list[tuple[datetime | None, Batch]] = []
         self._returned: list[Returned] = []
         self._flying: dict[int, Flight] = {}
-        self._outcomes: list[Outcome] = []
+        self._outcomes: list[AttemptResult] = []
         self._came_on: list[tuple[int, Flight]] = []
         self._expired: set[str] = set()
         self._setbacks = 0
@@ -236,7 +236,7 @@ class Sender:
         values = {**parameters(messages, request_id, now), "session_id": session}
         if delivery:
             values |= encode({"scheduled_time": delivery})
-        kept = decision.record() if decision else None
+        kept = decision.to_json() if decision else None
         return Flight(messages, request_id, now, session, wire.Request("sendmsg", values), kept)
 
     def _allowed(self) -> bool:
@@ -340,19 +340,21 @@ class Sender:
             attempt = message.attempt + 1
             if rule.state == "returned":
                 returned.append(message._replace(attempt=attempt))
-                self._see_to(rule, sent, flight, answer)
+                self._react(rule, sent, flight, answer)
             else:
                 self._setbacks = 0
                 self._brakes.answered(rule.state, sent.code)
             to_ask = rule.ask and whole
-            outcome = Outcome(message.row_id, attempt, rule.state, now, sent.apimsgid, sent.code, sent.error, to_ask)
+            outcome = AttemptResult(
+                message.row_id, attempt, rule.state, now, sent.apimsgid, sent.code, sent.error, to_ask
+            )
             self._outcomes.append(outcome)
         if returned and to_ask:
             self._returned.append(Returned(flight.climsgid, tuple(returned)))
         elif returned:  # meanwhile some may have been suppressed
             self._queue.extendleft(self._admitted([tuple(returned)]))
 
-    def _see_to(self, rule: Rule, sent: wire.Sent, flight: Flight, answer: wire.Reply | TransportError) -> None:
+    def _react(self, rule: Rule, sent: wire.Sent, flight: Flight, answer: wire.Reply | TransportError) -> None:
         """See to what kept a message from being accepted: an account refused, a session expired, a busy gateway."""
         if rule.then == "stop":
             known = codes.ERRORS[sent.code]
@@ -379,7 +381,7 @@ class Sender:
         reason = "the program was interrupted before the answer was read"
         for flight in self._flying.values():
             for intent in flight.intents:
-                self._outcomes.append(Outcome(intent.row_id, intent.attempt, "unknown", now, error=reason))
+                self._outcomes.append(AttemptResult(intent.row_id, intent.attempt, "unknown", now, error=reason))
         self._flying.clear()
         self._committed([], exchange)
 

@@ -24,11 +24,11 @@ from clicknb.errors import (
 )
 from clicknb.gateway.http import wire
 from clicknb.gateway.limits import REMEMBERED
-from clicknb.ledger.records import Attempt, Event, Outcome
+from clicknb.ledger.records import Attempt, AttemptResult, Event
 
 logger = logging.getLogger(__name__)
 
-TRIES = 3
+MOST_TRIES = 3
 """How often a question is put before its failure counts."""
 
 LONGEST_PAUSE = 60.0
@@ -82,7 +82,7 @@ def ask(
                 value = _value(answer, questions[number].get("apimsgid", ""), read)
                 if isinstance(value, UnreadableReply):
                     exchange.drop(slot)
-                if tries < TRIES and _worth_repeating(context, request, answer, value):
+                if tries < MOST_TRIES and _worth_repeating(context, request, answer, value):
                     waiting.append((number, tries + 1))
                 else:
                     yield number, value
@@ -223,10 +223,10 @@ def reconcile(context: Context, campaign_id: str) -> int:
             continue
         status, now = answers[attempt.climsgid], context.clock.now()
         if status.apimsgid and attempt.climsgid in shared:
-            outcomes.append(Outcome(attempt.row_id, attempt.attempt, "unknown", now, error=IN_A_LIST))
+            outcomes.append(AttemptResult(attempt.row_id, attempt.attempt, "unknown", now, error=IN_A_LIST))
             continue
         if status.apimsgid:
-            outcomes.append(Outcome(attempt.row_id, attempt.attempt, "accepted", now, status.apimsgid))
+            outcomes.append(AttemptResult(attempt.row_id, attempt.attempt, "accepted", now, status.apimsgid))
         key = (attempt.row_id, attempt.attempt)
         if status.apimsgid or context.doubts.deny(key, now - attempt.submitted_at, asked_at):
             events.append(_event(context, replace(attempt, apimsgid=status.apimsgid), status.status, "reconcile"))
@@ -290,7 +290,7 @@ def _known_as(reply: wire.Reply, _: str) -> wire.MessageStatus:
     return wire.MessageStatus("", status.status) if status.status == "001" else status
 
 
-def _absent(context: Context, campaign_id: str, doubtful: Sequence[Attempt]) -> list[Outcome]:
+def _absent(context: Context, campaign_id: str, doubtful: Sequence[Attempt]) -> list[AttemptResult]:
     """Settle what was denied often enough and for long enough."""
     denials = context.ledger.denials(campaign_id)
     now = context.clock.now()
@@ -300,7 +300,7 @@ def _absent(context: Context, campaign_id: str, doubtful: Sequence[Attempt]) -> 
         times = denials.get(key, [])
         if context.doubts.settled(key, times):
             error = f"the gateway does not know it (asked {len(times)} times)"
-            outcomes.append(Outcome(attempt.row_id, attempt.attempt, "absent", now, error=error))
+            outcomes.append(AttemptResult(attempt.row_id, attempt.attempt, "absent", now, error=error))
     return outcomes
 
 

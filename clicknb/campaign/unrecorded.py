@@ -19,8 +19,8 @@ from clicknb.errors import ClicknbError, LedgerWarning
 from clicknb.gateway.http.wire import MessageStatus
 from clicknb.gateway.limits import REMEMBERED
 from clicknb.ledger.copies import Copy
-from clicknb.ledger.records import Event, Intent, Message, Outcome, climsgid
-from clicknb.ledger.units import micro
+from clicknb.ledger.records import AttemptResult, Event, Intent, Message, climsgid
+from clicknb.ledger.units import to_micros
 
 TURNS = 3
 """How many turns of a row are asked about, at most, once a message has been found that left."""
@@ -32,7 +32,7 @@ FORGOTTEN = "this ledger is a copy, and the gateway does not remember any more w
 IN_A_REQUEST = "sent after this copy of the ledger was made, or not: which messages a request held cannot be asked"
 ANOTHER_TEXT = "the gateway has a message for this row since this copy of the ledger was made; its text is not known"
 
-Found = tuple[Intent, Outcome]
+Found = tuple[Intent, AttemptResult]
 """An attempt that another copy of the ledger made, and what came of it."""
 
 
@@ -177,15 +177,15 @@ class Inquiry:
 
     def _accepted(self, message: Message, turn: int, name: str, apimsgid: str) -> Found:
         now, attempt = self._context.clock.now(), message.attempt + 1
-        intent = Intent(message.row_id, attempt, name, micro(now), turn=turn)
-        return intent, Outcome(message.row_id, attempt, "accepted", now, apimsgid)
+        intent = Intent(message.row_id, attempt, name, to_micros(now), turn=turn)
+        return intent, AttemptResult(message.row_id, attempt, "accepted", now, apimsgid)
 
     def _doubt(self, message: Message, reason: str, name: str = "", turn: int = 0) -> Found:
         """Name an attempt that may have been made."""
         now, attempt, turn = self._context.clock.now(), message.attempt + 1, turn or message.turn
         name = name or climsgid(self._campaign_id, message.key, turn)
-        intent = Intent(message.row_id, attempt, name, micro(now), turn=turn)
-        return intent, Outcome(message.row_id, attempt, "unknown", now, error=reason)
+        intent = Intent(message.row_id, attempt, name, to_micros(now), turn=turn)
+        return intent, AttemptResult(message.row_id, attempt, "unknown", now, error=reason)
 
     def _record(self, attempts: Iterable[Found]) -> set[int]:
         """Write attempts down; returns the rows that are settled by it."""

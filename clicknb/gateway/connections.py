@@ -25,7 +25,7 @@ from clicknb.gateway.address import check_base_url, is_loopback
 from clicknb.gateway.deadline import GRACE
 from clicknb.gateway.http.wire import Reply, Request
 from clicknb.gateway.http1 import ReplyReader, Unreadable
-from clicknb.gateway.transport import IDLE, Outcome, authorities, failure, reason_of
+from clicknb.gateway.transport import IDLE, Answer, authorities, failure, reason_of
 
 __all__ = ["Connections", "needs_proxy"]
 
@@ -90,7 +90,7 @@ class Connections:
         self._selector = selectors.DefaultSelector()
         self._connections = [_Connection(gateway, self._selector, slot) for slot in range(connections)]
         self._flying: dict[int, tuple[Request, Steps[Reply]]] = {}
-        self._answers: list[tuple[int, Outcome]] = []
+        self._answers: list[tuple[int, Answer]] = []
 
     def __str__(self) -> str:
         return self._base_url
@@ -101,7 +101,7 @@ class Connections:
         self._flying[slot] = (request, self._connections[slot].carry(request))
         self._advance(slot)
 
-    def wait(self, timeout: float | None = None) -> list[tuple[int, Outcome]]:
+    def wait(self, timeout: float | None = None) -> list[tuple[int, Answer]]:
         """Wait until there is an answer, see ``Exchange``."""
         now = time.monotonic()
         end = math.inf if timeout is None else now + timeout
@@ -170,7 +170,7 @@ class Connections:
             self._settle(slot, failure(request, self._base_url, "it was interrupted", arrived=True))
             raise
 
-    def _settle(self, slot: int, outcome: Outcome) -> None:
+    def _settle(self, slot: int, outcome: Answer) -> None:
         del self._flying[slot]
         self._answers.append((slot, outcome))
 

@@ -208,7 +208,7 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
 
 # --- in this process -------------------------------------------------------------------------------------------
 
-Answer = Callable[[str, bytes], tuple[int, Mapping[str, str], bytes]]
+Handler = Callable[[str, bytes], tuple[int, Mapping[str, str], bytes]]
 """Takes path and body, gives HTTP status, headers and body."""
 
 
@@ -221,7 +221,7 @@ class InProcessTransport:
         The gateway. ``ConnectionRefusedError`` says that it took nothing; any other ``OSError`` loses the reply.
     """
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Handler) -> None:
         self._answer = answer
 
     def __str__(self) -> str:
@@ -244,7 +244,7 @@ class InProcessTransport:
 
 # --- many at once ----------------------------------------------------------------------------------------------
 
-Outcome = Reply | TransportError
+Answer = Reply | TransportError
 
 
 class Exchange(Protocol):
@@ -255,7 +255,7 @@ class Exchange(Protocol):
     def start(self, slot: int, request: Request) -> None:
         """Put a request on its way on a free connection, counted from 0."""
 
-    def wait(self, timeout: float | None = None) -> list[tuple[int, Outcome]]:
+    def wait(self, timeout: float | None = None) -> list[tuple[int, Answer]]:
         """Wait until there is an answer, and give all that are there with the connection that each came on.
 
         Empty after ``timeout`` seconds without one, and at once if nothing is on its way. After an interrupt it
@@ -269,7 +269,7 @@ class Exchange(Protocol):
         """Close all connections. What is still on its way is not waited for."""
 
 
-def _attempt(transport: Transport, request: Request) -> Outcome:
+def _attempt(transport: Transport, request: Request) -> Answer:
     try:
         return transport.send(request)
     except TransportError as error:
@@ -290,13 +290,13 @@ class SequentialExchange:
     def __init__(self, transport: Transport, connections: int = 1) -> None:
         self.connections = connections
         self._transport = transport
-        self._answers: list[tuple[int, Outcome]] = []
+        self._answers: list[tuple[int, Answer]] = []
 
     def start(self, slot: int, request: Request) -> None:
         """Send a request and keep its answer, see ``Exchange``."""
         self._answers.append((slot, _attempt(self._transport, request)))
 
-    def wait(self, timeout: float | None = None) -> list[tuple[int, Outcome]]:
+    def wait(self, timeout: float | None = None) -> list[tuple[int, Answer]]:
         """Give the answers, see ``Exchange``."""
         answers, self._answers = self._answers, []
         return answers
@@ -327,7 +327,7 @@ class ThreadedExchange:
         self._transports: dict[int, Transport] = {}
         self._inboxes: dict[int, SimpleQueue[Request | None]] = {}
         self._busy: set[int] = set()
-        self._answers: deque[tuple[int, Outcome]] = deque()
+        self._answers: deque[tuple[int, Answer]] = deque()
         self._arrived = threading.Condition()
 
     def start(self, slot: int, request: Request) -> None:
@@ -344,7 +344,7 @@ class ThreadedExchange:
         self._busy.add(slot)
         self._inboxes[slot].put(request)
 
-    def wait(self, timeout: float | None = None) -> list[tuple[int, Outcome]]:
+    def wait(self, timeout: float | None = None) -> list[tuple[int, Answer]]:
         """Wait until there is an answer, see ``Exchange``."""
         with self._arrived:
             self._arrived.wait_for(lambda: self._answers or not self._busy, timeout)

@@ -60,12 +60,12 @@ class Decision:
     opens_at: datetime | None = None
     reason: str = ""
 
-    def record(self) -> str:
+    def to_json(self) -> str:
         """Write what was decided as JSON, to be kept with the row.
 
         Examples
         --------
-        >>> print(decide("US", "America/New_York", datetime(2026, 3, 3, 10, tzinfo=UTC)).record())
+        >>> print(decide("US", "America/New_York", datetime(2026, 3, 3, 10, tzinfo=UTC)).to_json())
         {"rule": "US", "version": "...", "holidays": null, "zone": "America/New_York",
          "local_time": "2026-03-03T05:00:00-05:00", "allowed": false, "opens_at": "2026-03-03T13:00:00+00:00"}
         """
@@ -246,7 +246,7 @@ def _row(decision: Decision) -> dict[str, object]:
         "allowed": decision.allowed,
         "opens_at": decision.opens_at,
         "reason": decision.reason or None,
-        "record": decision.record() if local else None,
+        "record": decision.to_json() if local else None,
     }
 
 

@@ -14,10 +14,10 @@ from sqlalchemy.dialects.sqlite import insert
 from clicknb.gateway.http.codes import FINAL
 from clicknb.ledger import statements, tables
 from clicknb.ledger.copies import Origin
-from clicknb.ledger.records import Attempt, Event, Intent, Message, Outcome
+from clicknb.ledger.records import Attempt, AttemptResult, Event, Intent, Message
 from clicknb.ledger.sqlite import Conflict, Store
 from clicknb.ledger.tables import attempts, events, rows
-from clicknb.ledger.units import micro, moment
+from clicknb.ledger.units import from_micros, to_micros
 
 _MOST_PARAMETERS = 500
 """Values in one question to the database."""
@@ -56,7 +56,7 @@ class Attempts(Store):
         self.origin = Origin(self)
 
     def record(
-        self, campaign_id: str, outcomes: Sequence[Outcome], intents: Sequence[Intent], generation: int = 0
+        self, campaign_id: str, outcomes: Sequence[AttemptResult], intents: Sequence[Intent], generation: int = 0
     ) -> Written:
         """Commit what came back and what leaves next, in one transaction.
 
@@ -76,11 +76,11 @@ class Attempts(Store):
         return Written("another program is sending this campaign at this moment", borrowed)
 
     def _record(
-        self, campaign_id: str, outcomes: Sequence[Outcome], intents: Sequence[Intent], generation: int
+        self, campaign_id: str, outcomes: Sequence[AttemptResult], intents: Sequence[Intent], generation: int
     ) -> Written:
         """Write all, or the outcomes alone if nothing may leave."""
         with self._writing_bulk() as cursor:
-            cursor.executemany(statements.SETTLE, list(map(statements.settled, outcomes)))
+            cursor.executemany(statements.SETTLE, list(map(statements.outcome_params, outcomes)))
             if not intents:
                 return Written()
             known = cursor.execute(statements.STOPPED, (campaign_id,)).fetchone()
@@ -92,7 +92,7 @@ class Attempts(Store):
         return Written()
 
     def recover(
-        self, campaign_id: str, found: Sequence[tuple[Intent, Outcome]]
+        self, campaign_id: str, found: Sequence[tuple[Intent, AttemptResult]]
     ) -> tuple[int, frozenset[tuple[int, int]]]:
         """Record attempts that another copy of the ledger made, with what came of them.
 
@@ -126,7 +126,9 @@ class Attempts(Store):
             with self.writing() as connection:
                 connection.execute(change.values(to_ask=0), asked)
 
-    def _without_borrowed(self, outcomes: Sequence[Outcome]) -> tuple[list[Outcome], frozenset[tuple[int, int]]]:
+    def _without_borrowed(
+        self, outcomes: Sequence[AttemptResult]
+    ) -> tuple[list[AttemptResult], frozenset[tuple[int, int]]]:
         """Put in doubt whose answer names a message that was answered before, in the ledger or among these."""
         owners: dict[str, tuple[int, int]] = {}
         ids = [outcome.apimsgid for outcome in outcomes if outcome.apimsgid]
@@ -156,7 +158,7 @@ class Attempts(Store):
 
     def doubtful(self, campaign_id: str, since: datetime) -> list[Attempt]:
         """List the messages in doubt that were attempted after a time."""
-        return self._attempts(campaign_id, "unknown", attempts.c.submitted_at > micro(since))
+        return self._attempts(campaign_id, "unknown", attempts.c.submitted_at > to_micros(since))
 
     def _attempts(self, campaign_id: str | None, state: str, *conditions: sa.ColumnElement[bool]) -> list[Attempt]:
         """List the attempts in a state, of one campaign or of all."""
@@ -172,7 +174,7 @@ class Attempts(Store):
         )
         with self.reading() as connection:
             found = connection.execute(query).all()
-        return [Attempt(*row[:4], submitted_at=moment(row[4]), status=row[5]) for row in found]
+        return [Attempt(*row[:4], submitted_at=from_micros(row[4]), status=row[5]) for row in found]
 
     def shared(self, campaign_id: str) -> set[str]:
         """List the client message ids that several messages of a campaign have in common, sent in one request."""
@@ -212,7 +214,7 @@ class Attempts(Store):
         found: dict[tuple[int, int], list[datetime]] = {}
         with self.reading() as connection:
             for row_id, attempt, at in connection.execute(query):
-                found.setdefault((row_id, attempt), []).append(moment(at))
+                found.setdefault((row_id, attempt), []).append(from_micros(at))
         return found
 
     def by_apimsgid(self, ids: Sequence[str]) -> pd.DataFrame:
@@ -235,7 +237,7 @@ class Attempts(Store):
             sa.update(attempts)
             .where(attempts.c.state == "sending")
             .where(attempts.c.row_id.in_(sa.select(rows.c.id).where(rows.c.campaign_id == campaign_id, one_row(only))))
-            .values(state="unknown", error=reason, answered_at=micro(at))
+            .values(state="unknown", error=reason, answered_at=to_micros(at))
         )
         with self.writing() as connection:
             return connection.execute(statement).rowcount
@@ -247,9 +249,9 @@ class Attempts(Store):
         if not seen:
             return
         with self.writing() as connection:
-            if news := [statements.noted(event) for event in seen if event.news]:
+            if news := [statements.event_row(event) for event in seen if event.news]:
                 connection.execute(insert(events).on_conflict_do_nothing(), news)
-            connection.execute(statements.CHECKED, [statements.checked(event) for event in seen])
+            connection.execute(statements.CHECKED, [statements.checked_params(event) for event in seen])
 
     def events(self, campaign_id: str) -> pd.DataFrame:
         """Read every status seen, oldest first, with the row's ordinal and label, as it is stored."""

@@ -23,7 +23,7 @@ from clicknb.errors import LedgerError
 from clicknb.ledger.records import Intent, Message
 from clicknb.ledger.sqlite import Store
 from clicknb.ledger.tables import attempts, campaigns, identity, rows
-from clicknb.ledger.units import micro, moment
+from clicknb.ledger.units import from_micros, to_micros
 
 
 class Witness(NamedTuple):
@@ -152,7 +152,7 @@ class Origin:
         """Take it for certain that some messages have not left without the ledger's knowledge."""
         ids = [message.row_id for message in messages]
         self._cleared.update(ids)
-        asked = sa.update(rows).where(rows.c.id == sa.bindparam("row")).values(asked_at=micro(at))
+        asked = sa.update(rows).where(rows.c.id == sa.bindparam("row")).values(asked_at=to_micros(at))
         with self._store.writing() as connection:
             if ids and connection.execute(sa.select(identity.c.found_at)).scalar_one() is not None:
                 connection.execute(asked, [{"row": row} for row in ids])
@@ -173,7 +173,12 @@ class Origin:
         last = sa.select(sa.func.max(attempts.c.submitted_at)).scalar_subquery()
         with self._store.writing() as connection:
             if self.copied:
-                found = {"copied_at": None, "found_at": micro(now), "known_until": last, "newest_row": self.newest_row}
+                found = {
+                    "copied_at": None,
+                    "found_at": to_micros(now),
+                    "known_until": last,
+                    "newest_row": self.newest_row,
+                }
                 connection.execute(sa.update(identity).values(found))
                 self.count(connection)
                 self.copied = False
@@ -181,11 +186,11 @@ class Origin:
             found_at, known_until, newest_row = known.one()
         if found_at is None:
             return None
-        return Copy(moment(found_at), None if known_until is None else moment(known_until), newest_row)
+        return Copy(from_micros(found_at), None if known_until is None else from_micros(known_until), newest_row)
 
     def asked(self, campaign_id: str, since: datetime) -> set[int]:
         """List the rows of a campaign that the gateway was asked about since a time."""
-        query = sa.select(rows.c.id).where(rows.c.campaign_id == campaign_id, rows.c.asked_at >= micro(since))
+        query = sa.select(rows.c.id).where(rows.c.campaign_id == campaign_id, rows.c.asked_at >= to_micros(since))
         with self._store.reading() as connection:
             return set(connection.execute(query).scalars())
 
@@ -194,7 +199,7 @@ class Origin:
         query = sa.select(sa.func.max(attempts.c.submitted_at)).join(rows).where(rows.c.campaign_id == campaign_id)
         with self._store.reading() as connection:
             last = connection.execute(query).scalar()
-        return None if last is None else moment(last)
+        return None if last is None else from_micros(last)
 
     def _holds(self, intent: Intent) -> bool:
         with self._store.reading() as connection:

@@ -29,7 +29,7 @@ from clicknb.ledger.lock import refuse_second_name
 from clicknb.ledger.records import Message, Recorded
 from clicknb.ledger.sqlite import RESTORE
 from clicknb.ledger.tables import attempts, campaigns, events, prices, rows
-from clicknb.ledger.units import micro, micro_credits, moment
+from clicknb.ledger.units import from_micros, to_micro_credits, to_micros
 
 UNASKED = "cancelled after an answer that it was not accepted; campaign.reconcile() asks the gateway whether that is so"
 FORGOTTEN = "the answer was that it was not accepted, but that was not asked about before the gateway forgot it"
@@ -189,7 +189,7 @@ class Ledger(Attempts):
         """Remember what a campaign has spent, as the balance shows."""
         change = sa.update(campaigns).where(campaigns.c.id == campaign_id)
         with self.writing() as connection:
-            connection.execute(change.values(spent=micro_credits(spent)))
+            connection.execute(change.values(spent=to_micro_credits(spent)))
 
     def messages(self, campaign_id: str, states: Iterable[str], *, only: int | None = None) -> list[Message]:
         """List the rows in some states, in the order in which they were recorded; or only one row."""
@@ -227,7 +227,7 @@ class Ledger(Attempts):
 
     def doubt_returned(self, campaign_id: str, before: datetime) -> set[int]:
         """Put in doubt what came back before a time since when the gateway denies all it is asked; returns the rows."""
-        change = _doubt_returned(campaign_id, FORGOTTEN).where(attempts.c.submitted_at < micro(before))
+        change = _doubt_returned(campaign_id, FORGOTTEN).where(attempts.c.submitted_at < to_micros(before))
         with self.writing() as connection:
             return set(connection.execute(change.returning(attempts.c.row_id)).scalars())
 
@@ -271,7 +271,7 @@ class Ledger(Attempts):
         asked = {name: row[name] for name in ("to", "text", "sender")}
         asked |= {"campaign": campaign_id, "first": f"{row['to']}#", "end": f"{row['to']}$"}
         with self.writing() as connection:
-            if found := connection.execute(_SAME, {**asked, "since": micro(since), "again": again}).one_or_none():
+            if found := connection.execute(_SAME, {**asked, "since": to_micros(since), "again": again}).one_or_none():
                 return found.id, found.state
             number = _says(row, connection.execute(_HOW_MANY, asked).scalar_one() + 1)
             purged = connection.execute(sa.select(campaigns.c.purged_at).where(campaigns.c.id == campaign_id)).scalar()
@@ -285,7 +285,7 @@ class Ledger(Attempts):
 
     def prices(self, since: datetime) -> dict[str, int | None]:
         """Read the prices asked for since a time: country to micro-credits a part, None where there is no route."""
-        query = sa.select(prices.c.country, prices.c.charge).where(prices.c.asked_at >= micro(since))
+        query = sa.select(prices.c.country, prices.c.charge).where(prices.c.asked_at >= to_micros(since))
         with self.reading() as connection:
             return {row.country: row.charge for row in connection.execute(query)}
 
@@ -303,7 +303,7 @@ class Ledger(Attempts):
 
     def set_price(self, country: str, charge: Decimal | None, at: datetime) -> None:
         """Remember what the gateway says a part to this country costs at least."""
-        values = {"charge": micro_credits(charge), "asked_at": micro(at)}
+        values = {"charge": to_micro_credits(charge), "asked_at": to_micros(at)}
         statement = insert(prices).values(country=country, **values)
         with self.writing() as connection:
             connection.execute(statement.on_conflict_do_update(index_elements=["country"], set_=values))
@@ -364,8 +364,8 @@ def _refuse_if_purged(connection: sa.Connection, campaign_id: str) -> None:
     at = connection.execute(sa.select(campaigns.c.purged_at).where(campaigns.c.id == campaign_id)).scalar()
     if at is not None:
         message = (
-            f"The numbers of this campaign were purged on {display.date(moment(at))}, so nobody can tell who has had "
-            "its message. Nothing was sent. Give the campaign a new name."
+            f"The numbers of this campaign were purged on {display.date(from_micros(at))}, so nobody can tell who has "
+            "had its message. Nothing was sent. Give the campaign a new name."
         )
         raise CampaignError(message)
 

@@ -18,7 +18,7 @@ from clicknb.kinds import PURGED
 from clicknb.ledger import suppression, tables, views
 from clicknb.ledger.ledger import Ledger
 from clicknb.ledger.tables import attempts, campaigns, events, rows
-from clicknb.ledger.units import micro
+from clicknb.ledger.units import to_micros
 
 
 def backup(ledger: Ledger, path: Path) -> Path:
@@ -46,7 +46,7 @@ def backup(ledger: Ledger, path: Path) -> Path:
         try:
             with ledger.driver() as source, closing(sqlite3.connect(path)) as copy:
                 source.backup(copy)
-                copy.execute("UPDATE identity SET copied_at = ?", (micro(RealClock().now()),))
+                copy.execute("UPDATE identity SET copied_at = ?", (to_micros(RealClock().now()),))
                 copy.commit()
         except LedgerError:
             path.unlink()
@@ -160,7 +160,7 @@ def purge(
                 _refuse_open(connection, chosen)
             row_ids = [{"row": row.id} for row in connection.execute(chosen)]
             _forget(connection, row_ids, whole=whole)
-            connection.execute(sa.update(campaigns).where(campaigns.c.id.in_(ids)).values(purged_at=micro(at)))
+            connection.execute(sa.update(campaigns).where(campaigns.c.id.in_(ids)).values(purged_at=to_micros(at)))
         _overwrite(ledger)
     return len(row_ids)
 
@@ -172,7 +172,7 @@ def _choice(before: datetime | None, campaign_id: str | None) -> sa.Select[tuple
     if campaign_id is not None:
         query = query.where(rows.c.campaign_id == campaign_id)
     if before is not None:
-        query = query.where(sa.func.coalesce(tried, campaigns.c.started_at) < micro(before))
+        query = query.where(sa.func.coalesce(tried, campaigns.c.started_at) < to_micros(before))
     return query
 
 

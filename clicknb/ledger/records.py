@@ -30,7 +30,7 @@ class Intent(NamedTuple):
     """Attempts that came back and the one after them are one turn, and have the same client message id."""
 
 
-class Outcome(NamedTuple):
+class AttemptResult(NamedTuple):
     """What one attempt came to.
 
     ``state`` is ``accepted``, ``rejected``, ``unknown``, ``absent``, or ``returned``: not accepted by all that the

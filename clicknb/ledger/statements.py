@@ -9,9 +9,9 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import insert
 
 from clicknb.kinds import SUPPRESSED
-from clicknb.ledger.records import Event, Intent, Outcome
+from clicknb.ledger.records import AttemptResult, Event, Intent
 from clicknb.ledger.tables import attempts, campaigns, rows, suppressions
-from clicknb.ledger.units import micro, micro_credits
+from clicknb.ledger.units import to_micro_credits, to_micros
 
 
 def _positional(statement: sa.ClauseElement, *order: str) -> str:
@@ -91,21 +91,21 @@ SETTLE = _positional(
 )
 
 
-def settled(outcome: Outcome) -> tuple[Any, ...]:
+def outcome_params(outcome: AttemptResult) -> tuple[Any, ...]:
     """Write an outcome as the parameters of ``SETTLE``."""
     row_id, attempt, state, at, apimsgid, code, error, to_ask = outcome
-    return state, micro(at), apimsgid or None, code or None, error or None, to_ask, row_id, attempt, state
+    return state, to_micros(at), apimsgid or None, code or None, error or None, to_ask, row_id, attempt, state
 
 
-def noted(event: Event) -> dict[str, Any]:
+def event_row(event: Event) -> dict[str, Any]:
     """Write an event as a row of ``events``."""
     return {
         "row_id": event.row_id,
         "attempt": event.attempt,
         "apimsgid": event.apimsgid,
         "status": event.status,
-        "charge": micro_credits(event.charge),
-        "at": micro(event.at),
+        "charge": to_micro_credits(event.charge),
+        "at": to_micros(event.at),
         "source": event.source,
     }
 
@@ -117,6 +117,6 @@ CHECKED = (
 )
 
 
-def checked(event: Event) -> dict[str, Any]:
+def checked_params(event: Event) -> dict[str, Any]:
     """Write an event as the parameters of ``CHECKED``."""
-    return {"row": event.row_id, "number": event.attempt, "time": micro(event.at)}
+    return {"row": event.row_id, "number": event.attempt, "time": to_micros(event.at)}

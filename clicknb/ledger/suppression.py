@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from clicknb import display, frames
 from clicknb.ledger.ledger import Ledger
 from clicknb.ledger.tables import suppressions
-from clicknb.ledger.units import micro, moment
+from clicknb.ledger.units import from_micros, to_micros
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def read(ledger: Ledger) -> Suppressed:
     for entry in _current(ledger):
         latest = max(latest, entry.id)
         if not entry.lifted:
-            found.setdefault(entry.to, {})[entry.sender.casefold()] = (entry.source, moment(entry.at))
+            found.setdefault(entry.to, {})[entry.sender.casefold()] = (entry.source, from_micros(entry.at))
     return Suppressed(latest, found)
 
 
@@ -73,7 +73,7 @@ def add(ledger: Ledger, entries: Iterable[Mapping[str, Any]], *, lifted: bool = 
         known = {(entry.to, entry.sender): bool(entry.lifted) for entry in connection.execute(_LATEST)}
         wanted = {(entry["to"], entry["sender"]): entry for entry in entries}
         new = [
-            {**entry, "at": micro(entry["at"]), "lifted": int(lifted)}
+            {**entry, "at": to_micros(entry["at"]), "lifted": int(lifted)}
             for key, entry in wanted.items()
             if known.get(key, True) != lifted
         ]
@@ -85,7 +85,7 @@ def add(ledger: Ledger, entries: Iterable[Mapping[str, Any]], *, lifted: bool = 
 def frame(ledger: Ledger) -> pd.DataFrame:
     """Show who must not be written to, the longest suppressed first, columns as in ``frames.SUPPRESSED``."""
     rows = [
-        {"to": entry.to, "scope": entry.sender, "source": entry.source, "since": moment(entry.at)}
+        {"to": entry.to, "scope": entry.sender, "source": entry.source, "since": from_micros(entry.at)}
         for entry in _current(ledger)
         if not entry.lifted
     ]

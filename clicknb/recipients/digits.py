@@ -44,7 +44,7 @@ class Refused(Exception):
         self.kind = kind
 
 
-def refuse(kind: str, reason: str) -> NoReturn:
+def reject(kind: str, reason: str) -> NoReturn:
     """Give up on a number."""
     raise Refused(kind, reason)
 
@@ -79,9 +79,9 @@ def read_digits(text: str, repairs: list[Repair]) -> tuple[str, bool]:
     compact = _SEPARATORS.sub("", cleaned.strip(",;/|&").replace("/", ""))
     digits = compact.removeprefix("+")
     if odd := re.search(r"\D", digits, re.ASCII):
-        refuse("no number", f"has the character {odd.group()!r} in it")
+        reject("no number", f"has the character {odd.group()!r} in it")
     if not digits:
-        refuse("no number", "has no digits in it")
+        reject("no number", "has no digits in it")
     return _without_exit_code(digits, compact[0] == "+", repairs)
 
 
@@ -136,12 +136,12 @@ def _plain(char: str) -> str:
 def _as_whole_number(cleaned: str, repairs: list[Repair]) -> str:
     """Undo what a spreadsheet does to a number, or refuse what it did."""
     if not cleaned:
-        refuse("empty", "empty")
+        reject("empty", "empty")
     if short := _SCIENTIFIC.fullmatch(cleaned):
         repairs.append(("scientific", "wrote out the scientific notation"))
         return _written_out(short)
     if _DATE.fullmatch(cleaned):
-        refuse("date", "a date, not a number")
+        reject("date", "a date, not a number")
     if _THOUSANDS.fullmatch(cleaned):
         repairs.append(("number format", "removed the commas"))
         cleaned = cleaned.replace(",", "")
@@ -149,11 +149,11 @@ def _as_whole_number(cleaned: str, repairs: list[Repair]) -> str:
         repairs.append(("number format", "removed .0"))
         return whole[1]
     if _FRACTION.fullmatch(cleaned):
-        refuse("decimals", "a number with decimals")
+        reject("decimals", "a number with decimals")
     if _several(cleaned):
-        refuse("two numbers", "more than one number in the cell")
+        reject("two numbers", "more than one number in the cell")
     if any(char.isalpha() for char in cleaned):
-        refuse("no number", _with_letters(cleaned))
+        reject("no number", _with_letters(cleaned))
     return cleaned
 
 
@@ -162,7 +162,7 @@ def _written_out(short: re.Match[str]) -> str:
     decimals, power = short["decimals"] or "", int(short["power"][:4])
     kept, surplus = decimals[: max(power, 0)], decimals[max(power, 0) :]
     if len(kept) != power or surplus.strip("0") or short["whole"] == "0":
-        refuse("lost digits", _LOST)
+        reject("lost digits", _LOST)
     return short["whole"] + kept
 
 

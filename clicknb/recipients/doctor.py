@@ -12,10 +12,7 @@ from clicknb.cells import as_text, nearest, require_columns, text_series
 from clicknb.checks import described, refuse
 from clicknb.kinds import REPAIRS
 from clicknb.recipients.digits import ROUNDED
-from clicknb.recipients.numbers import Verdict, judge, normalise, reserved
-from clicknb.recipients.reader import read_recipients
-
-__all__ = ["Verdict", "doctor", "normalise", "read_recipients", "reserved"]
+from clicknb.recipients.numbers import Reading, read_number
 
 _WHOLE = {"float16": 2**11, "float32": 2**24, "float64": 2**53}
 """Up to where each type of float holds every whole number."""
@@ -75,12 +72,12 @@ def doctor(
     require_columns(frame, [to], purpose="The check of numbers")
     read_as = as_text(frame[to])
     cells = read_as.fillna("").tolist()
-    known = {cell: judge(cell, home, unwanted) for cell in dict.fromkeys(cells)}
+    known = {cell: read_number(cell, home, unwanted) for cell in dict.fromkeys(cells)}
     verdicts = [known[cell] for cell in cells]
     for place, verdict in _float_damage(frame[to]):
         verdicts[place] = verdict
     fields = zip(*_without_duplicates(verdicts, frame.index), strict=True)
-    columns = dict(zip(Verdict._fields, fields, strict=True)) if verdicts else {}
+    columns = dict(zip(Reading._fields, fields, strict=True)) if verdicts else {}
     texts = {name: text_series(values, frame.index) for name, values in columns.items()}
     return frames.build(frames.DOCTOR, pd.DataFrame({"read_as": read_as, **texts}), frame.index)
 
@@ -106,7 +103,7 @@ def check_repairs(names: str | Collection[str]) -> frozenset[str]:
     return frozenset(wanted)
 
 
-def _float_damage(cells: pd.Series[Any]) -> Iterable[tuple[int, Verdict]]:
+def _float_damage(cells: pd.Series[Any]) -> Iterable[tuple[int, Reading]]:
     """Find the numbers that lost digits when they became floats, where their text no longer shows it."""
     kind = str(cells.dtype).lower()
     if kind != "object" and kind not in _WHOLE:
@@ -116,23 +113,23 @@ def _float_damage(cells: pd.Series[Any]) -> Iterable[tuple[int, Verdict]]:
         if not isinstance(cell, float) or not 1 <= abs(cell) < float("inf"):
             continue
         if abs(cell) > most:
-            yield place, Verdict(problem=f"a {_name(kind)} cannot hold all its digits", kind="lost digits")
+            yield place, Reading(problem=f"a {_name(kind)} cannot hold all its digits", kind="lost digits")
         elif cell % _FIVE_ZEROS == 0:
-            yield place, Verdict(problem=ROUNDED, kind="rounded")
+            yield place, Reading(problem=ROUNDED, kind="rounded")
 
 
 def _name(kind: str) -> str:
     return "decimal number" if kind == "object" else f"column of {kind}"
 
 
-def _without_duplicates(verdicts: Iterable[Verdict], labels: Iterable[object]) -> list[Verdict]:
+def _without_duplicates(verdicts: Iterable[Reading], labels: Iterable[object]) -> list[Reading]:
     first: dict[str, object] = {}
     kept = []
     for verdict, label in zip(verdicts, labels, strict=True):
         if verdict.to is None:
             kept.append(verdict)
         elif verdict.to in first:
-            kept.append(Verdict(problem=f"duplicate of row {first[verdict.to]}", kind="duplicate"))
+            kept.append(Reading(problem=f"duplicate of row {first[verdict.to]}", kind="duplicate"))
         else:
             first[verdict.to] = label
             kept.append(verdict)

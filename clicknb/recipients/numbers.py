@@ -11,7 +11,7 @@ from phonenumbers import PhoneNumber
 from clicknb import checks
 from clicknb.kinds import REPAIRS, SURE, Sure
 from clicknb.recipients import numbering
-from clicknb.recipients.digits import ROUNDED, Refused, Repair, is_rounded, read_digits, refuse
+from clicknb.recipients.digits import ROUNDED, Refused, Repair, is_rounded, read_digits, reject
 
 _LONGEST_NATIONAL = 10  # with that many digits or fewer, a cut-off national number could pass for a foreign one
 
@@ -36,7 +36,7 @@ _RESERVED = re.compile(
 )
 
 
-class Verdict(NamedTuple):
+class Reading(NamedTuple):
     """What the doctor says of one number; exactly one of ``to`` and ``problem`` is set.
 
     Attributes
@@ -93,7 +93,7 @@ def reserved(digits: str) -> str | None:
     return phonenumbers.region_code_for_number(phonenumbers.parse(f"+{digits}"))
 
 
-def normalise(text: str, country: str | None = None) -> Verdict:
+def normalise(text: str, country: str | None = None) -> Reading:
     """Read one number as people write it.
 
     Parameters
@@ -112,18 +112,18 @@ def normalise(text: str, country: str | None = None) -> Verdict:
     Examples
     --------
     >>> normalise("07700 900123", "GB")
-    Verdict(to='447700900123', country='GB', repair='added country code 44', problem=None,
+    Reading(to='447700900123', country='GB', repair='added country code 44', problem=None,
             sure='certain', kind='country code')
     >>> normalise("+44 (0)7700 900123").repair
     'removed the 0 after the country code'
     >>> normalise("4.477E+11").problem
     'scientific notation, digits are lost: format the column as text'
     """
-    return judge(text, checks.country(country))
+    return read_number(text, checks.country(country))
 
 
-def typed(text: str, country: str | None = None, unwanted: frozenset[str] = frozenset()) -> Verdict:
-    """Read one number that somebody gave by itself, as ``judge`` reads a cell of a table.
+def typed(text: str, country: str | None = None, unwanted: frozenset[str] = frozenset()) -> Reading:
+    """Read one number that somebody gave by itself, as ``read_number`` reads a cell of a table.
 
     No spreadsheet can have rounded it, so whole digits may end in zeros.
 
@@ -134,10 +134,10 @@ def typed(text: str, country: str | None = None, unwanted: frozenset[str] = froz
     >>> typed("12120000000").problem
     'not a number of any country'
     """
-    return judge(text, checks.country(country), unwanted, cell="." in text)
+    return read_number(text, checks.country(country), unwanted, cell="." in text)
 
 
-def judge(text: str, home: str | None, unwanted: frozenset[str] = frozenset(), *, cell: bool = True) -> Verdict:
+def read_number(text: str, home: str | None, unwanted: frozenset[str] = frozenset(), *, cell: bool = True) -> Reading:
     """Read one number, but refuse it where that takes a repair of an unwanted kind.
 
     Parameters
@@ -158,26 +158,26 @@ def judge(text: str, home: str | None, unwanted: frozenset[str] = frozenset(), *
         if not numbering.is_mobile(reading.to[len(reading.code) :], reading.country) and not reserved(reading.to):
             repairs.append(("landline", ""))
         if rounded and not reserved(reading.to):
-            refuse("rounded", ROUNDED)
+            reject("rounded", ROUNDED)
     except Refused as reason:
         if rounded and reason.kind == "not assigned":
-            return Verdict(problem=ROUNDED, kind="rounded")
-        return Verdict(problem=str(reason), kind=reason.kind)
+            return Reading(problem=ROUNDED, kind="rounded")
+        return Reading(problem=str(reason), kind=reason.kind)
     for kind, words in repairs:
         if kind in unwanted:
-            return Verdict(problem=f"refused as asked: {words or kind}", kind=kind)
+            return Reading(problem=f"refused as asked: {words or kind}", kind=kind)
     return _accepted(reading, repairs)
 
 
-def _accepted(reading: _Reading, repairs: list[Repair]) -> Verdict:
+def _accepted(reading: _Parsed, repairs: list[Repair]) -> Reading:
     if not repairs:
-        return Verdict(reading.to, reading.country, sure="certain")
+        return Reading(reading.to, reading.country, sure="certain")
     kind = max((kind for kind, _ in repairs), key=_DOUBT.__getitem__)
     words = ", ".join([words for _, words in repairs if words])
-    return Verdict(reading.to, reading.country, words or None, None, REPAIRS[kind].sure, kind)
+    return Reading(reading.to, reading.country, words or None, None, REPAIRS[kind].sure, kind)
 
 
-class _Reading(NamedTuple):
+class _Parsed(NamedTuple):
     """One way to read some digits, that is a number of some country."""
 
     to: str
@@ -185,7 +185,7 @@ class _Reading(NamedTuple):
     country: str
 
 
-def _marked(digits: str, home: str | None, repairs: list[Repair]) -> _Reading:
+def _marked(digits: str, home: str | None, repairs: list[Repair]) -> _Parsed:
     """Read digits after a plus or 00; the latter could also be a national number that has lost a digit."""
     doubtful = bool(repairs) and repairs[-1][0] == "leading 00" and len(digits) <= _LONGEST_NATIONAL
     reading = _international(digits, repairs)
@@ -196,16 +196,16 @@ def _marked(digits: str, home: str | None, repairs: list[Repair]) -> _Reading:
     return reading
 
 
-def _without_country(digits: str, repairs: list[Repair]) -> _Reading:
+def _without_country(digits: str, repairs: list[Repair]) -> _Parsed:
     """Read digits that are not marked as international, where no country was named."""
     if digits.startswith("0"):
-        refuse("no country", "begins with 0, so it is a national number: give its country, such as country='GB'")
+        reject("no country", "begins with 0, so it is a national number: give its country, such as country='GB'")
     reading = _international(digits, repairs)
     repairs.append(("no plus" if len(digits) > _LONGEST_NATIONAL else "short without plus", ""))
     return reading
 
 
-def _at_home(digits: str, home: str, repairs: list[Repair]) -> _Reading:
+def _at_home(digits: str, home: str, repairs: list[Repair]) -> _Parsed:
     """Choose how to read digits that may or may not begin with a country code."""
     try:
         reading = _read(digits, home)
@@ -220,7 +220,7 @@ def _at_home(digits: str, home: str, repairs: list[Repair]) -> _Reading:
     return reading
 
 
-def _international(digits: str, repairs: list[Repair]) -> _Reading:
+def _international(digits: str, repairs: list[Repair]) -> _Parsed:
     """Read digits that begin with a country code."""
     reading = _read(digits, None)
     if digits != reading.to:
@@ -228,7 +228,7 @@ def _international(digits: str, repairs: list[Repair]) -> _Reading:
     return reading
 
 
-def _change(digits: str, reading: _Reading, drops_zero: bool) -> Repair:
+def _change(digits: str, reading: _Parsed, drops_zero: bool) -> Repair:
     """Say how the number differs from the digits that were written."""
     code = reading.code
     prefix = digits.removesuffix(reading.to.removeprefix(code))
@@ -243,16 +243,16 @@ def _change(digits: str, reading: _Reading, drops_zero: bool) -> Repair:
     return "country code", f"added country code {code}"
 
 
-def _read(digits: str, home: str | None) -> _Reading:
+def _read(digits: str, home: str | None) -> _Parsed:
     """Read digits as somebody in the home country would, or as those of an international number."""
     plain = numbering.national(digits, home) if home else numbering.international(digits)
     code, national, country = plain or _asked(digits if home else f"+{digits}", home)
     to = code + national
     excess = _excess(code, national)
     if country and not excess:
-        return _Reading(to, code, country)
+        return _Parsed(to, code, country)
     if country := reserved(to):
-        return _Reading(to, code, country)
+        return _Parsed(to, code, country)
     raise _complaint(code, national, excess, home)
 
 
@@ -261,7 +261,7 @@ def _asked(text: str, home: str | None) -> numbering.Reading:
     try:
         number = phonenumbers.parse(text, home)
     except phonenumbers.NumberParseException as error:
-        refuse(*_UNREADABLE.get(error.error_type, ("not assigned", "not a number of any country")))
+        reject(*_UNREADABLE.get(error.error_type, ("not assigned", "not a number of any country")))
     national = phonenumbers.national_significant_number(number)
     return numbering.Reading(str(number.country_code), national, _country(number))
 

@@ -19,7 +19,7 @@ import pandas as pd
 from clicknb import checks
 from clicknb.cells import text_series
 
-Outcome = Literal["stop", "start", "review"]
+Wish = Literal["stop", "start", "review"]
 
 _STOP = (
     *("stop", "stopp", "stopall", "quit", "end", "revoke", "optout", "optmeout", "cancel", "remove", "removeme"),
@@ -90,7 +90,7 @@ _EMOJI_LETTERS = {first + place: chr(ord("a") + place) for first in (0x1F150, 0x
 """Letters in black circles and squares, and those of flags, which Unicode does not count as letters."""
 
 
-def verdict(text: str) -> Outcome | None:
+def verdict(text: str) -> Wish | None:
     """Tell what a reply asks for.
 
     Letter case, accents, spaces, punctuation, quotation marks, emoji, full-width letters and politeness do not

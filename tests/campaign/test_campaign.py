@@ -18,7 +18,7 @@ from clicknb import testing
 from clicknb.campaign import track
 from clicknb.errors import NotSent
 from clicknb.ledger import records, tables, views
-from clicknb.ledger.records import Intent, Outcome
+from clicknb.ledger.records import AttemptResult, Intent
 from clicknb.ledger.tally import tally
 from clicknb.simulator import Fault, Gateway
 from tests.promise.harness import Crash, Recorder, in_process, meddle, pauses
@@ -431,7 +431,7 @@ def test_a_late_acceptance_counts_whatever_was_thought_before():
     with cn.sandbox() as sms:
         campaign = sms.plan(RESET, to="to", text="Hi", name="x").send(progress=False).reconcile(timeout="5min")
         assert campaign.counts == {"absent": 1}
-        late = Outcome(1, 1, "accepted", sms.now(), "a" * 32)
+        late = AttemptResult(1, 1, "accepted", sms.now(), "a" * 32)
         sms.context.ledger.record(campaign.id, [late], [])
         assert campaign.counts == {"accepted": 1}
 
@@ -452,7 +452,7 @@ def test_of_two_attempts_the_one_that_was_accepted_says_most(accepted):
     with cn.sandbox() as sms:
         campaign = sms.plan(lost, to="to", text="Hi", name="x").send(progress=False)
         campaign.resume(resend=["unknown"], progress=False)
-        late = Outcome(1, accepted, "accepted", sms.now(), "a" * 32)
+        late = AttemptResult(1, accepted, "accepted", sms.now(), "a" * 32)
         sms.context.ledger.record(campaign.id, [late], [])
         assert campaign.counts == {"accepted": 1}
         assert campaign.sends["apimsgid"].tolist() == ["a" * 32]
@@ -784,7 +784,7 @@ def test_what_is_counted_in_the_ledger_is_what_the_frames_show(data):
             states = data.draw(st.lists(st.sampled_from(["accepted", "unknown", "absent", "returned"]), max_size=3))
             for attempt, state in enumerate(states, 1):
                 ledger.record(campaign.id, [], [Intent(row_id, attempt, f"{row_id}{attempt}", 1)])
-                ledger.record(campaign.id, [Outcome(row_id, attempt, state, now)], [])
+                ledger.record(campaign.id, [AttemptResult(row_id, attempt, state, now)], [])
                 seen = st.tuples(st.sampled_from(STATUSES), st.sampled_from(["", "a"]), st.integers(0, 3))
                 for status, apimsgid, seconds in data.draw(st.lists(seen, max_size=4)):
                     charge = data.draw(st.sampled_from([None, Decimal("0.8"), Decimal(0)]))

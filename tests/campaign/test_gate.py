@@ -309,7 +309,7 @@ def test_hours_of_ones_own_hold_after_a_restart(tmp_path):
     [Rules(), Rules("ZA"), Rules("auto", "wait"), Rules(cn.Hours("o", {"Mon": "08:00-09:00"}, "ZA"), "schedule")],
 )
 def test_rules_are_read_back_as_they_were_written(rules):
-    again = Rules.read(rules.written())
+    again = Rules.from_json(rules.to_json())
     assert (again.hours, again.outside if rules.hours else "refuse") == (rules.hours, rules.outside)
 
 

@@ -556,6 +556,6 @@ def test_no_whole_number_is_shown_and_every_control_has_a_label(sms):
 
 
 def test_progress_says_how_fast_and_how_long():
-    pace = sending.Pace()
+    pace = sending.Speed()
     seen = [(0, 0.0), (50, 5.0), (80, 20.0), (180, 30.0)]
     assert [pace.add(done, now) for done, now in seen] == [0.0, 10.0, 2.0, 10.0]

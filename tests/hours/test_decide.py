@@ -114,7 +114,7 @@ def test_instants(rule, number, now, opens):
     assert (decided.allowed, decided.opens_at) == (opens is None, at(opens) if opens else None)
     assert bool(decided.reason) != decided.allowed
     frame = decisions(rule, series(number), series(country), at(now))
-    assert (frame["allowed"].item(), frame["record"].item()) == (decided.allowed, decided.record())
+    assert (frame["allowed"].item(), frame["record"].item()) == (decided.allowed, decided.to_json())
 
 
 def test_there_are_instants_enough():
@@ -272,7 +272,7 @@ def test_a_wrong_zone_shows_no_number():
 
 def test_what_was_decided_can_be_kept_and_says_by_which_rule():
     decided = decide("ZA", "Africa/Johannesburg", at("2026-08-10 08:00"))
-    kept = json.loads(decided.record())
+    kept = json.loads(decided.to_json())
     assert kept["holidays"]
     assert kept == {
         "rule": "ZA",
@@ -283,7 +283,7 @@ def test_what_was_decided_can_be_kept_and_says_by_which_rule():
         "allowed": False,
         "opens_at": "2026-08-11T06:00:00+00:00",
     }
-    assert len(decided.record()) < 300
+    assert len(decided.to_json()) < 300
     versions = {
         Hours("x", {"Mon": hours}, holidays=code).version
         for hours in ("08:00-20:00", "08:00-20:01")
@@ -360,7 +360,7 @@ def test_each_country_by_its_own_rule():
     ]
     decided = decide("auto", "Africa/Nairobi", at("2026-03-03 00:00"), "KE")
     assert (decided.allowed, decided.rule, decided.reason) == (True, None, "")
-    assert json.loads(decided.record())["rule"] is None
+    assert json.loads(decided.to_json())["rule"] is None
 
 
 def test_a_country_whose_holidays_nobody_knows_is_never_open_under_local_holidays():

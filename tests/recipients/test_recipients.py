@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from clicknb import frames
 from clicknb.errors import InvalidInput
-from clicknb.recipients.doctor import doctor, normalise, read_recipients, reserved
+from clicknb.recipients.doctor import doctor
+from clicknb.recipients.numbers import normalise, reserved
+from clicknb.recipients.reader import read_recipients
 
 RESERVED = st.one_of(
     st.builds("1{}55501{:02}".format, st.sampled_from([212, 305, 416, 604]), st.integers(0, 99)),

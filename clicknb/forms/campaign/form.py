@@ -18,7 +18,7 @@ from clicknb.forms.campaign.draft import Recipe
 from clicknb.forms.campaign.findings_panel import Findings
 from clicknb.forms.campaign.people import People
 from clicknb.forms.campaign.people_panel import Chooser, labels
-from clicknb.forms.campaign.result_panel import Outcome
+from clicknb.forms.campaign.result_panel import ResultPanel
 from clicknb.forms.campaign.review import Checked
 from clicknb.forms.campaign.text_panel import Texts
 from clicknb.forms.kit import controls, markup
@@ -81,7 +81,7 @@ class CampaignForm(Form):
         self.chooser = Chooser(self, self._choose, people if plan is None else plan.people)
         self.texts = Texts(self, self._write)
         self.findings = Findings(self, self._write)
-        self.outcome = Outcome(self)
+        self.outcome = ResultPanel(self)
         self._make_controls()
         self._arrange()
         self._filling = False

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from clicknb.forms.campaign.form import CampaignForm
 
 
-class Outcome:
+class ResultPanel:
     """What became of the campaign so far, and what can still be done.
 
     Attributes

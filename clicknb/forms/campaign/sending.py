@@ -53,12 +53,12 @@ class Result:
 
 
 @dataclass(slots=True)
-class Pace:
+class Speed:
     """Measures how fast a campaign goes.
 
     Examples
     --------
-    >>> pace = Pace()
+    >>> pace = Speed()
     >>> pace.add(0, 0.0), pace.add(30, 3.0)
     (0.0, 10.0)
     """
@@ -91,7 +91,7 @@ def start(plan: Plan, token: str, *, background: bool) -> Campaign:
 
 def watch(campaign: Campaign, task: Task) -> Result:
     """Show how a campaign is sent until that ends, whatever the reason."""
-    pace = Pace()
+    pace = Speed()
     while True:
         ended = _ended(campaign)
         if not ended:

@@ -105,7 +105,7 @@ class Form:
         """Let a button be clicked, or not; the form says why not, and while it is at work there is none."""
         button.disabled = self.busy or not wanted
 
-    def say(self, kind: markup.Kind, words: str) -> None:
+    def say(self, kind: markup.Tone, words: str) -> None:
         """Say something below the controls, until the next action."""
         self.show_notice(markup.notice(kind, words))
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from clicknb.account import Account
 
 
-Kind = Literal["error", "done", "note"]
+Tone = Literal["error", "done", "note"]
 
 
 LIVE_FRAME = "3px solid #d32f2f"
@@ -29,10 +29,10 @@ _UNSEEN = 9  # digits in a row that are masked outside columns of numbers
 _LONGEST_LINE = 600
 
 
-_COLOURS: dict[Kind, str] = {"error": "#d32f2f", "done": "#388e3c", "note": "#1976d2"}
+_COLOURS: dict[Tone, str] = {"error": "#d32f2f", "done": "#388e3c", "note": "#1976d2"}
 
 
-_WORDS: dict[Kind, str] = {"error": "Error", "done": "Done", "note": "Note"}
+_WORDS: dict[Tone, str] = {"error": "Error", "done": "Done", "note": "Note"}
 
 
 _FONT = (
@@ -76,7 +76,7 @@ def explained(counts: Mapping[str, int]) -> list[str]:
     return [f"{state.capitalize()}: {means[0].lower()}{means[1:]}" for state, means in meant.items()]
 
 
-def notice(kind: Kind, words: str) -> str:
+def notice(kind: Tone, words: str) -> str:
     """Write something that stands out: what it is stands before it, so that colour is not needed.
 
     Examples

@@ -36,7 +36,7 @@ _listening = Lock()
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class SentDraft:
     """What became of a message.
 
     Attributes
@@ -217,7 +217,7 @@ class Draft:
         tries = [name, *(f"{name} ({number})" for number in range(2, len(taken) + 2))]
         return next(free for free in tries if free not in taken)
 
-    def send(self, account: Account, plan: Plan, confirm: str | None = None) -> Outcome:
+    def send(self, account: Account, plan: Plan, confirm: str | None = None) -> SentDraft:
         """Send what was planned, once.
 
         Raises
@@ -235,19 +235,19 @@ class Draft:
         try:
             plan.send(confirm, at=self.at, progress=False)
         except CampaignStopped as stopped:
-            return Outcome(plan.sends(), stopped=stopped)
+            return SentDraft(plan.sends(), stopped=stopped)
         note = f"{before:,} of these messages were sent before and not now." if before else ""
-        return Outcome(plan.sends(), note)
+        return SentDraft(plan.sends(), note)
 
-    def _send_one(self, account: Account) -> Outcome:
+    def _send_one(self, account: Account) -> SentDraft:
         with _listening, warnings.catch_warnings(record=True) as heard:
             warnings.simplefilter("always", AlreadySent)
             sends = account.send(self.to[0], self.text, sender=self.sender.strip(), again=self.again)
         said = [str(warning.message) for warning in heard if issubclass(warning.category, AlreadySent)]
         if not said:
-            return Outcome(sends)
+            return SentDraft(sends)
         state = sends["state"].iloc[0]
-        return Outcome(sends, f"Nothing was sent now: the same message was sent before, and is {state}.")
+        return SentDraft(sends, f"Nothing was sent now: the same message was sent before, and is {state}.")
 
     def code(self, account: Account | None, plan: Plan | None = None) -> str:
         """Write the Python that does the same, without secrets."""

@@ -15,7 +15,7 @@ from clicknb.forms.kit import controls, markup
 from clicknb.forms.kit.form import Form
 from clicknb.forms.kit.tasks import Task
 from clicknb.forms.message import draft as drafts
-from clicknb.forms.message.draft import Draft, Outcome
+from clicknb.forms.message.draft import Draft, SentDraft
 
 PYTHON = "Python with clicknb"
 
@@ -54,7 +54,7 @@ class MessageForm(Form):
     def __init__(self, account: Account, draft: Draft | None = None, *, background: bool = True) -> None:
         self.draft = draft or Draft()
         self.plan: Plan | None = None
-        self.outcome: Outcome | None = None
+        self.outcome: SentDraft | None = None
         self.account: Account = account
         super().__init__(account, background=background)
         self._make_controls()
@@ -151,7 +151,7 @@ class MessageForm(Form):
             message = "The message was not checked yet. Nothing was sent. Click Check and look at what will leave."
             raise InvalidInput(message)
 
-        def job(task: Task) -> Outcome:
+        def job(task: Task) -> SentDraft:
             return draft.send(self.account, plan, token)
 
         def stop() -> None:
@@ -159,7 +159,7 @@ class MessageForm(Form):
 
         self.run(job, self._sent, says="Sending …", stop=None if draft.simple else stop)
 
-    def _sent(self, outcome: Outcome) -> None:
+    def _sent(self, outcome: SentDraft) -> None:
         self.outcome = outcome
         if outcome.stopped is not None:
             self.show_error(outcome.stopped)
@@ -265,7 +265,7 @@ def _planned(plan: Plan) -> str:
     return display.panel("Checked; nothing has been sent yet", facts)
 
 
-def _outcome(outcome: Outcome) -> str:
+def _outcome(outcome: SentDraft) -> str:
     """Show what became of each number, in words."""
     counts = {str(state): count for state, count in outcome.sends["state"].value_counts().items() if count}
     said = ", ".join(f"{count:,} {state}" for state, count in counts.items())

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from clicknb.clock import Clock
 from clicknb.gateway.credentials import Secret
 
-IDLE = 14 * 60.0
+SESSION_IDLE = 14 * 60.0
 """Seconds; the gateway forgets a session 15 minutes after its last use (HTTP API specification 4.1)."""
 
 
@@ -36,7 +36,7 @@ class Session:
         It is a string that does not show itself in tracebacks.
         """
         with self._lock:
-            if self._used is not None and self._clock.monotonic() - self._used > IDLE:
+            if self._used is not None and self._clock.monotonic() - self._used > SESSION_IDLE:
                 self._current = None
             return self._hand_out()
 

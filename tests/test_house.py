@@ -89,7 +89,7 @@ def arrows(paths, root, package):
     found = {}
     for path in paths:
         mine = ".".join([package, *path.relative_to(root).with_suffix("").parts]).removesuffix(".__init__")
-        imports = [node for node in run_time_nodes(ast.parse(path.read_text(encoding="utf-8")))]
+        imports = list(run_time_nodes(ast.parse(path.read_text(encoding="utf-8"))))
         targets = [
             f"{node.module}.{alias.name}"
             for node in imports

@@ -32,11 +32,20 @@ from clicknb.campaign.rehearsal import Accepted, Rehearsal, Verdict
 from clicknb.errors import InvalidInput
 from clicknb.opening import connect, sandbox, seeded
 from clicknb.simulator.faults import IN_WORDS, SHARE
+from clicknb.simulator.faults import Fault as Fault
+from clicknb.simulator.gateway import Gateway as Gateway
 
 if TYPE_CHECKING:
     from clicknb.campaign.plan import Plan
     from clicknb.clock import Clock
     from clicknb.simulator import Message, Server
+
+
+def serve(gateway: Gateway, **settings: Any) -> Server:
+    """Serve a gateway of one's own making on loopback; see ``clicknb.simulator.serve`` for the settings."""
+    from clicknb.simulator import serve
+
+    return serve(gateway, **settings)
 
 
 @contextmanager
@@ -49,8 +58,6 @@ def server(**settings: Any) -> Iterator[Server]:
         Those of ``clicknb.simulator.Gateway``, and ``speed``: seconds at the gateway for each real second, 60 by
         default.
     """
-    from clicknb.simulator import Gateway, serve
-
     speed = settings.pop("speed", 60.0)
     with serve(Gateway(**settings), speed=speed) as running:
         yield running

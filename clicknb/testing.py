@@ -31,14 +31,29 @@ from clicknb.campaign import rehearsal
 from clicknb.campaign.rehearsal import Accepted, Rehearsal, Verdict
 from clicknb.errors import InvalidInput
 from clicknb.opening import connect, sandbox, seeded
-from clicknb.simulator.faults import IN_WORDS, SHARE
-from clicknb.simulator.faults import Fault as Fault
-from clicknb.simulator.gateway import Gateway as Gateway
+from clicknb.simulator.faults import IN_WORDS, SHARE, Fault
+from clicknb.simulator.gateway import Gateway
 
 if TYPE_CHECKING:
     from clicknb.campaign.plan import Plan
     from clicknb.clock import Clock
     from clicknb.simulator import Message, Server
+
+__all__ = [
+    "FAULTS",
+    "Accepted",
+    "Fault",
+    "Gateway",
+    "Rehearsal",
+    "Verdict",
+    "account",
+    "altered",
+    "check",
+    "messages",
+    "rehearse",
+    "serve",
+    "server",
+]
 
 
 def serve(gateway: Gateway, **settings: Any) -> Server:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from clicknb.messages.substitution import substitute, substitutions
     from clicknb.opening import connect, sandbox
     from clicknb.recipients.doctor import doctor
+    from clicknb.recipients.optout import is_opt_out, opt_outs
     from clicknb.recipients.reader import read_recipients
     from clicknb.recipients.report import doctor_report
 
@@ -50,8 +51,10 @@ __all__ = [
     "form",
     "forms",
     "frames",
+    "is_opt_out",
     "masked",
     "offenders",
+    "opt_outs",
     "parts",
     "read_recipients",
     "sandbox",
@@ -72,8 +75,10 @@ _HOMES = {
     "doctor": "recipients.doctor",
     "doctor_report": "recipients.report",
     "form": "forms.console",
+    "is_opt_out": "recipients.optout",
     "masked": "display",
     "offenders": "messages.parts",
+    "opt_outs": "recipients.optout",
     "parts": "messages.parts",
     "read_recipients": "recipients.reader",
     "sandbox": "opening",

@@ -222,9 +222,9 @@ def _outcome(campaign: Campaign) -> str:
 
 
 def _counted(found: pd.DataFrame) -> str:
-    from clicknb.analysis.summary import OUTCOME_WORDS
+    from clicknb.frames import RESULTS
 
-    words = [word for word in OUTCOME_WORDS if found[word].any()]
+    words = [word for word in RESULTS if found[word].any()]
     return _table(
         {
             "country": found.index,

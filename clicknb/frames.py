@@ -17,6 +17,15 @@ DELIVERIES = ("pending", "at_network", "delivered", "failed", "cancelled", "expi
 SURE = ("certain", "likely", "guess")
 STATES = ("planned", "sending", "accepted", "rejected", "unknown", "absent", "skipped")
 
+RESULTS = (
+    *("delivered", "at_network", "pending", "failed", "expired", "cancelled"),
+    *("rejected", "unknown", "absent", "planned", "skipped"),
+)
+"""What can have come of a row; each row is exactly one of them."""
+
+CAUSES = ("as planned", "dearer route", "cheaper route", "refunded", "no estimate", "not charged yet")
+"""Why a charge is what it is, beside the estimate of the plan."""
+
 
 class Word(NamedTuple):
     """What people read for a state or a delivery: what it is called, and a sentence that says what it means."""
@@ -54,6 +63,7 @@ _SURE = _choice(*SURE)
 _STATE = _choice(*STATES)
 _DELIVERY = _choice(*DELIVERIES)
 _ENCODING = _choice(*ENCODINGS)
+_RESULT = _choice(*RESULTS)
 
 Schema = Mapping[str, Any]
 
@@ -269,6 +279,39 @@ CAMPAIGNS: Schema = {
     **dict.fromkeys(STATES, "int64"),
     "stopped": "str",
 }
+
+SUMMARY: Schema = {
+    "rows": "int64",
+    **dict.fromkeys(RESULTS, "int64"),
+    "of": "int64",
+    "rate": "float64",
+    "rate_low": "float64",
+    "rate_high": "float64",
+    "sent": "int64",
+    "worst": "float64",
+    "best": "float64",
+    "parts": "int64",
+    "estimated": "float64",
+    "charge": "float64",
+    "median_seconds": "float64",
+}
+"""What came of a campaign, by group; see ``clicknb.analysis.summary.summary``."""
+
+REASONS: Schema = {"outcome": _RESULT, "code": "str", "meaning": "str", "rows": "int64"}
+"""Why messages were not delivered."""
+
+LATENCY: Schema = {"seconds": "float64", "delivered": "float64", "watched": "int64"}
+"""Which share was delivered after how many seconds, of those that could be watched that long."""
+
+RESIDUALS: Schema = {
+    "country": "str",
+    "cause": _choice(*CAUSES),
+    "messages": "int64",
+    "estimated": "float64",
+    "charge": "float64",
+    "residual": "float64",
+}
+"""What was charged beside what the plan said, by country and cause."""
 
 
 def build(

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from clicknb import checks, display
-from clicknb.analysis.summary import OUTCOME_WORDS, outcome, reasons, summary
+from clicknb import checks, display, frames
+from clicknb.analysis.summary import outcome, reasons, summary
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -128,8 +128,8 @@ _WRITTEN: dict[str, Callable[[float], str]] = {
 def _tables(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Cut the summary in two: the outcomes that occur, and the rates with the money."""
     table = summary(frame, by="country")
-    words = [word for word in OUTCOME_WORDS if table[word].any()]
-    rates = table.drop(columns=["rows", *OUTCOME_WORDS]).loc[table["sent"] > 0]
+    words = [word for word in frames.RESULTS if table[word].any()]
+    rates = table.drop(columns=["rows", *frames.RESULTS]).loc[table["sent"] > 0]
     for name, write in _WRITTEN.items():
         rates[name] = rates[name].map(write, na_action="ignore").astype("str").fillna("-")
     return _spoken(table[["rows", *words]]), _spoken(rates)

@@ -9,18 +9,6 @@ import pandas as pd
 
 from clicknb import frames
 
-CAUSES = ("as planned", "dearer route", "cheaper route", "refunded", "no estimate", "not charged yet")
-"""Why a charge is what it is, beside the estimate of the plan."""
-
-RESIDUALS: frames.Schema = {
-    "country": "str",
-    "cause": pd.CategoricalDtype(list(CAUSES), ordered=False),
-    "messages": "int64",
-    "estimated": "float64",
-    "charge": "float64",
-    "residual": "float64",
-}
-
 
 def residuals(frame: pd.DataFrame) -> pd.DataFrame:
     """Explain by country why accepted messages cost what they cost.
@@ -69,7 +57,7 @@ def residuals(frame: pd.DataFrame) -> pd.DataFrame:
         | {name: _sum(group[name]) for name in ("estimated", "charge", "residual")}
         for (country, cause), group in groups
     ]
-    return frames.build(RESIDUALS, rows)
+    return frames.build(frames.RESIDUALS, rows)
 
 
 def _sum(amounts: pd.Series[Any]) -> float:

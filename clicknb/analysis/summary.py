@@ -18,47 +18,13 @@ import pandas as pd
 from clicknb import checks, frames
 from clicknb.errors import InvalidInput
 
-OUTCOME_WORDS = (
-    "delivered",
-    "at_network",
-    "pending",
-    "failed",
-    "expired",
-    "cancelled",
-    "rejected",
-    "unknown",
-    "absent",
-    "planned",
-    "skipped",
-)
-"""What can have come of a row; each row is exactly one of them."""
-
-_COUNTED = ["rows", *OUTCOME_WORDS, "parts"]
+_COUNTED = ["rows", *frames.RESULTS, "parts"]
 _MONEY = ["estimated", "charge"]
 _SETTLED = ["delivered", "failed", "expired"]
 _OPEN = ["at_network", "pending", "unknown"]
 _REACHED = [*_SETTLED, *_OPEN, "cancelled"]
 
-_MEANINGS = {word: frames.WORDS[word].means for word in OUTCOME_WORDS}
-_OUTCOME = pd.CategoricalDtype(list(OUTCOME_WORDS), ordered=False)
-
-SUMMARY: frames.Schema = {
-    "rows": "int64",
-    **dict.fromkeys(OUTCOME_WORDS, "int64"),
-    "of": "int64",
-    "rate": "float64",
-    "rate_low": "float64",
-    "rate_high": "float64",
-    "sent": "int64",
-    "worst": "float64",
-    "best": "float64",
-    "parts": "int64",
-    "estimated": "float64",
-    "charge": "float64",
-    "median_seconds": "float64",
-}
-REASONS: frames.Schema = {"outcome": _OUTCOME, "code": "str", "meaning": "str", "rows": "int64"}
-LATENCY: frames.Schema = {"seconds": "float64", "delivered": "float64", "watched": "int64"}
+_MEANINGS = {word: frames.WORDS[word].means for word in frames.RESULTS}
 
 
 def outcome(frame: pd.DataFrame) -> pd.Series[Any]:
@@ -78,7 +44,7 @@ def outcome(frame: pd.DataFrame) -> pd.Series[Any]:
     """
     state = frame["state"].astype("str").fillna("unknown").replace("sending", "planned")
     delivery = frame["delivery"].astype("str").fillna("pending")
-    return state.where(state != "accepted", delivery).astype(_OUTCOME).rename("outcome")
+    return state.where(state != "accepted", delivery).astype(frames.REASONS["outcome"]).rename("outcome")
 
 
 def wilson(successes: float, n: float, confidence: float = 0.95) -> tuple[float, float]:
@@ -132,7 +98,7 @@ def summary(frame: pd.DataFrame, by: str | list[str] | None = None) -> pd.DataFr
     pandas.DataFrame
         One row per group and a last row ``"all"``, indexed by the group as text (missing or empty: ``"(none)"``).
 
-        - ``rows`` and one column for each of `OUTCOME_WORDS` (int64), which add up to ``rows``.
+        - ``rows`` and one column for each of `frames.RESULTS` (int64), which add up to ``rows``.
         - ``rate`` = delivered / ``of``, where ``of`` are the messages whose fate is known: delivered, failed and
           expired. Those that were cancelled say nothing about delivery and do not count.
           ``rate_low`` and ``rate_high`` bound it with 95 % confidence (`wilson`).
@@ -172,7 +138,7 @@ def summary(frame: pd.DataFrame, by: str | list[str] | None = None) -> pd.DataFr
     totals["rate_low"], totals["rate_high"] = [low for low, _ in bounds], [high for _, high in bounds]
     totals["worst"] = totals["delivered"] / totals["sent"]
     totals["best"] = (totals["delivered"] + totals[_OPEN].sum(axis=1)) / totals["sent"]
-    return frames.build(SUMMARY, totals, index=labels)
+    return frames.build(frames.SUMMARY, totals, index=labels)
 
 
 def _keys(frame: pd.DataFrame, by: object) -> list[str]:
@@ -194,7 +160,7 @@ def _facts(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "rows": 1,
-            **{each: (word == each).astype("int64") for each in OUTCOME_WORDS},
+            **{each: (word == each).astype("int64") for each in frames.RESULTS},
             "parts": rows["parts"].astype("Int64").fillna(0).astype("int64").where(reached, 0),
             "estimated": rows["estimated"].where(reached),
             "charge": rows["charge"].where(reached),
@@ -264,7 +230,7 @@ def reasons(frame: pd.DataFrame, meanings: Mapping[str, str] | None = None) -> p
     why.loc[coded, "meaning"] = why[coded].groupby(["outcome", "code"])["meaning"].transform("first")
     counted = why.value_counts(["outcome", "code", "meaning"], sort=False).rename("rows").reset_index()
     order = counted.sort_values(["rows", "outcome", "code", "meaning"], ascending=[False, True, True, True])
-    return frames.build(REASONS, order)
+    return frames.build(frames.REASONS, order)
 
 
 def _in_general(error: str) -> str:
@@ -296,8 +262,8 @@ def latency(frame: pd.DataFrame) -> pd.DataFrame:
     followed = taken[word.isin([*_SETTLED, "at_network", "pending"])].dropna().sort_values().to_numpy()
     times, arrived = np.unique(taken[word == "delivered"].dropna(), return_counts=True)
     if not len(times):
-        return frames.build(LATENCY, [])
+        return frames.build(frames.LATENCY, [])
     watched = len(followed) - np.searchsorted(followed, times)
     steps = {"seconds": times, "delivered": 1 - np.cumprod(1 - arrived / watched), "watched": watched}
     start = {"seconds": [0.0], "delivered": [0.0], "watched": [len(followed)]}
-    return frames.build(LATENCY, pd.concat([pd.DataFrame(start), pd.DataFrame(steps)]))
+    return frames.build(frames.LATENCY, pd.concat([pd.DataFrame(start), pd.DataFrame(steps)]))

@@ -90,7 +90,7 @@ _EMOJI_LETTERS = {first + place: chr(ord("a") + place) for first in (0x1F150, 0x
 """Letters in black circles and squares, and those of flags, which Unicode does not count as letters."""
 
 
-def verdict(text: str) -> Wish | None:
+def wish(text: str) -> Wish | None:
     """Tell what a reply asks for.
 
     Letter case, accents, spaces, punctuation, quotation marks, emoji, full-width letters and politeness do not
@@ -114,7 +114,7 @@ def verdict(text: str) -> Wish | None:
 
     Examples
     --------
-    >>> verdict("Opt-Out, thanks!"), verdict("START"), verdict("don't stop"), verdict("See you at 5")
+    >>> wish("Opt-Out, thanks!"), wish("START"), wish("don't stop"), wish("See you at 5")
     ('stop', 'start', 'review', None)
     """
     words = _words(checks.text("The reply", text))
@@ -176,10 +176,10 @@ def is_opt_out(text: str) -> bool:
     >>> is_opt_out(" “Stop!” 🙏"), is_opt_out("Stop by tomorrow at 5")
     (True, False)
     """
-    return verdict(text) == "stop"
+    return wish(text) == "stop"
 
 
-def verdicts(texts: pd.Series[Any]) -> pd.Series[str]:
+def wishes(texts: pd.Series[Any]) -> pd.Series[str]:
     """Tell what many replies ask for.
 
     Returns
@@ -189,10 +189,10 @@ def verdicts(texts: pd.Series[Any]) -> pd.Series[str]:
 
     Examples
     --------
-    >>> verdicts(pd.Series(["stop", "bus stop?", None])).tolist()
+    >>> wishes(pd.Series(["stop", "bus stop?", None])).tolist()
     ['stop', 'review', nan]
     """
-    known = {text: verdict(text) for text in texts.unique() if isinstance(text, str)}
+    known = {text: wish(text) for text in texts.unique() if isinstance(text, str)}
     return text_series((known.get(text) for text in texts), texts.index)
 
 
@@ -209,5 +209,5 @@ def opt_outs(texts: pd.Series[Any]) -> pd.Series[Any]:
     >>> opt_outs(pd.Series(["STOP ALL", "yes", None])).tolist()
     [True, False, <NA>]
     """
-    found = verdicts(texts) == "stop"
+    found = wishes(texts) == "stop"
     return found.astype("boolean").mask(texts.isna())

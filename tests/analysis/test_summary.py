@@ -7,17 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clicknb import frames
-from clicknb.analysis.summary import (
-    LATENCY,
-    OUTCOME_WORDS,
-    REASONS,
-    SUMMARY,
-    latency,
-    outcome,
-    reasons,
-    summary,
-    wilson,
-)
+from clicknb.analysis.summary import latency, outcome, reasons, summary, wilson
 from clicknb.errors import InvalidInput
 from tests.outcomes import (
     ABSENT,
@@ -83,7 +73,7 @@ def test_rates_carry_their_denominators():
 def test_counts_always_add_up(rows, by):
     frame = outcomes(rows)
     table = summary(frame, by)
-    assert (table[list(OUTCOME_WORDS)].sum(axis=1) == table["rows"]).all()
+    assert (table[list(frames.RESULTS)].sum(axis=1) == table["rows"]).all()
     assert table["rows"].iloc[-1] == len(rows)
     if by:
         assert table["rows"].iloc[:-1].sum() == len(rows)
@@ -97,7 +87,11 @@ def test_counts_always_add_up(rows, by):
 @pytest.mark.parametrize("by", [None, "country", "parts", "error", ["variant", "encoding"]])
 def test_dtypes_do_not_depend_on_the_number_of_rows(rows, by):
     frame = outcomes(rows)
-    for table, schema in ((summary(frame, by), SUMMARY), (reasons(frame), REASONS), (latency(frame), LATENCY)):
+    for table, schema in (
+        (summary(frame, by), frames.SUMMARY),
+        (reasons(frame), frames.REASONS),
+        (latency(frame), frames.LATENCY),
+    ):
         assert table.dtypes.astype(str).to_dict() == {name: str(kind) for name, kind in schema.items()}
     assert summary(frame, by).index.nlevels == (2 if isinstance(by, list) else 1)
 
@@ -204,10 +198,10 @@ def test_times_before_sending_count_as_none():
 
 
 def test_every_state_and_delivery_is_put_into_words_once():
-    assert set(frames.WORDS) == {*frames.STATES, *frames.DELIVERIES} >= set(OUTCOME_WORDS)
+    assert set(frames.WORDS) == {*frames.STATES, *frames.DELIVERIES} >= set(frames.RESULTS)
     rows = [{"state": "accepted", "delivery": word} for word in frames.DELIVERIES]
     rows += [{"state": state} for state in frames.STATES if state not in {"accepted", "sending"}]
     found = reasons(frames.build(frames.OUTCOMES, rows))
     assert dict(zip(found["outcome"], found["meaning"], strict=True)) == {
-        word: frames.WORDS[word].means for word in OUTCOME_WORDS if word != "delivered"
+        word: frames.WORDS[word].means for word in frames.RESULTS if word != "delivered"
     }

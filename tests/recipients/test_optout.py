@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clicknb.errors import InvalidInput
-from clicknb.recipients.optout import is_opt_out, opt_outs, verdict, verdicts
+from clicknb.recipients.optout import is_opt_out, opt_outs, wish, wishes
 
 # the first seven are those of the rule of the United States, the others those of gateways
 LISTED = ["stop", "quit", "end", "revoke", "opt out", "cancel", "unsubscribe", "stopall", "remove", "stop all"]
@@ -147,13 +147,13 @@ def test_there_are_phrasings_enough():
 
 @pytest.mark.parametrize("text", STOP, ids=ascii)
 def test_opt_outs_are_recognised(text):
-    assert verdict(text) == "stop"
+    assert wish(text) == "stop"
     assert is_opt_out(text)
 
 
 @pytest.mark.parametrize(("text", "doubtful"), NOT_STOP.items(), ids=map(ascii, NOT_STOP))
 def test_other_replies_are_not_taken_for_opt_outs_but_the_doubtful_are_shown(text, doubtful):
-    assert verdict(text) == ("review" if doubtful else None)
+    assert wish(text) == ("review" if doubtful else None)
     assert not is_opt_out(text)
 
 
@@ -164,7 +164,7 @@ def test_no_listed_keyword_is_missed_in_any_case_spacing_or_punctuation(data):
     gaps = data.draw(st.sampled_from([st.just(""), st.sampled_from(["", " ", ".", "-", "\u200b"]), DECORATION]))
     written = "".join(char + data.draw(gaps) for char in letters)
     before, after = data.draw(st.sampled_from([("", ""), ("please ", ""), ("", " thanks"), ("Hi ", " pls")]))
-    assert verdict(data.draw(DECORATION) + before + written + after + data.draw(DECORATION)) == "stop"
+    assert wish(data.draw(DECORATION) + before + written + after + data.draw(DECORATION)) == "stop"
 
 
 def wide(char):
@@ -179,33 +179,33 @@ def test_wide_letters_are_those_of_unicode():
     "text", ["START", "start", "S T A R T", "“Start” 🙂", "UNSTOP", "un-stop", "opt in", "start again, please"]
 )
 def test_start_undoes(text):
-    assert verdict(text) == "start"
+    assert wish(text) == "start"
 
 
 @given(st.text(), st.text())
 def test_only_the_bare_word_starts_again(before, after):
     text = f"{before}a start{after}b"
-    assert verdict(text) != "start"
+    assert wish(text) != "start"
 
 
 @given(st.text() | st.text("stopend qui tcaл.🛑", max_size=200))
 def test_any_text_has_an_outcome(text):
-    assert verdict(text) in {"stop", "start", "review", None}
+    assert wish(text) in {"stop", "start", "review", None}
 
 
 @given(st.lists(st.sampled_from(["stop", "stopp", "please", "optmeout", "x", "ty", "end"]), max_size=4000).map("".join))
 def test_long_texts_are_read_as_well(text):
-    assert verdict(text) in {"stop", "review", None}
+    assert wish(text) in {"stop", "review", None}
 
 
 def test_only_text_is_read():
     with pytest.raises(InvalidInput, match="The reply must be a text"):
-        verdict(None)
+        wish(None)
 
 
 def test_many_replies_keep_their_index():
     replies = pd.Series(["STOP", None, "start", "bus stop?", "yes"], index=list("edcba"))
-    found = verdicts(replies)
+    found = wishes(replies)
     assert found.index.equals(replies.index)
     assert (str(found.dtype), found.fillna("-").tolist()) == ("str", ["stop", "-", "start", "review", "-"])
     flags = opt_outs(replies)
@@ -216,4 +216,4 @@ def test_many_replies_keep_their_index():
 
 def test_no_replies():
     none = pd.Series([], dtype="str")
-    assert (str(opt_outs(none).dtype), str(verdicts(none).dtype)) == ("boolean", "str")
+    assert (str(opt_outs(none).dtype), str(wishes(none).dtype)) == ("boolean", "str")

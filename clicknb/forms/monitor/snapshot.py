@@ -11,10 +11,9 @@ from clicknb import display
 from clicknb.account import Account
 from clicknb.analysis import figures
 from clicknb.analysis import summary as summaries
-from clicknb.analysis.summary import OUTCOME_WORDS
 from clicknb.forms.kit import snippet
 from clicknb.forms.kit.download import file_name
-from clicknb.frames import WORDS
+from clicknb.frames import RESULTS, WORDS
 
 BY = {
     "Country": "country",
@@ -28,7 +27,7 @@ BY = {
 LONGEST_WATCH = "2h"
 """Some messages never get a final status, so a watch has an end."""
 
-_WORDS = {word: WORDS[word].called for word in OUTCOME_WORDS}
+_WORDS = {word: WORDS[word].called for word in RESULTS}
 _OPEN = ("at_network", "pending")
 _FAILED = ("failed", "expired", "cancelled", "rejected", "absent")
 
@@ -48,7 +47,7 @@ class Sight:
     outcomes
         One row per recipient, columns as in ``clicknb.frames.OUTCOMES``.
     counts
-        How many rows have come to what, in the words of ``clicknb.analysis.summary.OUTCOME_WORDS``.
+        How many rows have come to what, in the words of ``clicknb.frames.RESULTS``.
     sending
         How many are on their way, or were when a program ended.
     groups, reasons, costs

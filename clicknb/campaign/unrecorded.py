@@ -19,7 +19,7 @@ from clicknb.errors import ClicknbError, LedgerWarning
 from clicknb.gateway.http.wire import MessageStatus
 from clicknb.gateway.limits import REMEMBERED
 from clicknb.ledger.copies import Copy
-from clicknb.ledger.records import AttemptResult, Event, Intent, Message, climsgid
+from clicknb.ledger.records import AttemptResult, Event, Intent, Message, climsgid, repeated
 from clicknb.ledger.units import to_micros
 
 TURNS = 3
@@ -103,6 +103,8 @@ class Inquiry:
         try:
             if last is not None or found_lately or self._knows_any(_sample(suspects)):
                 self._ask(suspects)
+            if self._certain:
+                self._ask_about_repetitions(suspects)
         except ClicknbError as error:
             return gone | {one.row_id for one in suspects}, str(error)
         gone |= self._record(self._found(suspects))
@@ -146,6 +148,17 @@ class Inquiry:
                 break
             if not self._known and (further > 1 or len(asked) > self._context.concurrency):
                 asked = [one for one in asked if one.turn > 1]  # what was sent again may have been so several times
+
+    def _ask_about_repetitions(self, messages: Sequence[Message]) -> None:
+        """Ask about the same single message, sent again since: the first one may be forgotten, and a later one not."""
+        for further in range(1, TURNS):
+            asked = [one for one in messages if one.row_id not in self._known.keys() | self._unanswered]
+            ids = {climsgid(self._campaign_id, repeated(one.key, further), 1): one for one in asked if "." in one.key}
+            answers = look_up(self._context, ids, self._seen)
+            self._unanswered.update(one.row_id for name, one in ids.items() if name not in answers)
+            for name, status in answers.items():
+                if status.apimsgid:
+                    self._known[ids[name].row_id] = 1, name, status
 
     def _found(self, suspects: Sequence[Message]) -> Iterator[Found]:
         """Say of the messages that the gateway knows what came of them."""

@@ -8,7 +8,6 @@ over.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -273,11 +272,11 @@ class Ledger(Attempts):
         with self.writing() as connection:
             if found := connection.execute(_SAME, {**asked, "since": to_micros(since), "again": again}).one_or_none():
                 return found.id, found.state
-            number = _says(row, connection.execute(_HOW_MANY, asked).scalar_one() + 1)
+            key = records.single_key(row, connection.execute(_HOW_MANY, asked).scalar_one() + 1)
             purged = connection.execute(sa.select(campaigns.c.purged_at).where(campaigns.c.id == campaign_id)).scalar()
             if purged:  # what is forgotten is not counted, but its client message id must not come again
-                number = f"{purged}.{connection.execute(sa.select(sa.func.max(rows.c.id))).scalar() or 0}"
-            values = {**row, "campaign_id": campaign_id, "key": f"{row['to']}#{number}"}
+                key = f"{row['to']}#{purged}.{connection.execute(sa.select(sa.func.max(rows.c.id))).scalar() or 0}"
+            values = {**row, "campaign_id": campaign_id, "key": key}
             values["seal"] = records.seal(campaign_id, itemgetter(*records.CONTENT)(values))
             return connection.execute(sa.insert(rows).values(values).returning(rows.c.id)).scalar_one(), "planned"
 
@@ -328,12 +327,6 @@ class Ledger(Attempts):
                 "another file with ledger=, or connect to the account that it belongs to."
             )
             raise LedgerError(message)
-
-
-def _says(row: Mapping[str, Any], occurrence: int) -> str:
-    """Write which message to a number this is, the same in each copy of the ledger: by what it says and how often."""
-    says = hashlib.sha256(repr((row["text"], row["sender"])).encode()).hexdigest()[:10]
-    return f"{says}.{occurrence}"
 
 
 _mine = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -130,6 +131,24 @@ def climsgid(campaign_id: str, key: str, turn: int) -> str:
     """
     name = f"{key}\x1f{turn}".encode()
     return hmac.new(campaign_id.encode(), name, hashlib.sha256).hexdigest()[:32]
+
+
+def single_key(row: Mapping[str, Any], occurrence: int) -> str:
+    """Make the key of a single message, the same in each copy of the ledger: by what it says and how often."""
+    says = hashlib.sha256(repr((row["text"], row["sender"])).encode()).hexdigest()[:10]
+    return f"{row['to']}#{says}.{occurrence}"
+
+
+def repeated(key: str, times: int) -> str:
+    """Make the key that a single message has when it is sent so many more times.
+
+    Examples
+    --------
+    >>> repeated("447700900123#9f86d08188.1", 2)
+    '447700900123#9f86d08188.3'
+    """
+    says, _, occurrence = key.rpartition(".")
+    return f"{says}.{int(occurrence) + times}"
 
 
 def seal(campaign_id: str, content: tuple[Any, ...]) -> str:

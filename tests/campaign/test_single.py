@@ -39,7 +39,7 @@ def judged_alike(to, text, allow=None, **given):
         sms.suppress("447700900124", sender="Shop")
         context = replace(sms.context, allow=allow)
         alone = planning.make_one(context, to, text, options)
-        frame = planning.make(context, pd.DataFrame({"to": [to], "text": [text]}), options, priced=False).frame
+        frame = planning.work_out(context, pd.DataFrame({"to": [to], "text": [text]}), options).frame
     planned = frame.astype("object").where(frame.notna(), None).iloc[0]
     if planned["kind"] == "rounded":  # asked of cells of a table only
         assert alone.problem is None or "00000" not in alone.problem

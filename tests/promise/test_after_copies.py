@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
+import warnings
 from collections import Counter
 from contextlib import closing, suppress
 from datetime import datetime
@@ -14,7 +16,7 @@ import pytest
 
 import clicknb as cn
 from clicknb import testing
-from clicknb.errors import AlreadySent, CampaignError, CampaignStopped
+from clicknb.errors import AlreadySent, CampaignError, CampaignStopped, LedgerWarning
 from clicknb.simulator import Response, replies, serve
 from tests.promise.copying import (
     COUNT,
@@ -31,9 +33,11 @@ from tests.promise.copying import (
 from tests.promise.harness import (
     DENIED_LONG_ENOUGH,
     NAME,
+    Recorder,
     assert_kept,
     assert_nobody_twice,
     assert_recovers,
+    in_process,
     people,
     run_cell,
     run_until_nothing_is_planned,
@@ -281,6 +285,23 @@ def test_another_single_message_to_a_number_is_not_taken_for_the_one_that_left(b
             said = {message.text for message in server.gateway.messages}
             assert {text for text, state in zip(texts, states, strict=True) if state == "accepted"} <= said
             assert set(states) <= {"accepted", "unknown"}
+
+
+def test_a_single_message_of_which_the_gateway_has_forgotten_the_first_and_not_the_second(tmp_path):
+    gateway, place = Recorder(), tmp_path / "ledger.sqlite"
+    with in_process(gateway, tmp_path) as sms:
+        sms.send("447700900002", "one")
+        sms.backup(tmp_path / "aside.sqlite")
+        sms.send("447700900001", "one")
+        sms.wait("8 days")
+        sms.send("447700900001", "one")
+        now = sms.wait("5 hours")
+    shutil.copyfile(tmp_path / "aside.sqlite", place)
+    with in_process(gateway, tmp_path, start=now) as sms, warnings.catch_warnings():
+        warnings.simplefilter("ignore", LedgerWarning)
+        states = sms.send("447700900001", "one")["state"].tolist()
+        assert states[0] in {"accepted", "unknown"}
+        assert [message.to for message in gateway.messages].count("447700900001") == 2
 
 
 @ways(1, seed="again")

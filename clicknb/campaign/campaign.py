@@ -240,7 +240,7 @@ class Campaign:
 
         What is ``unknown`` cannot be stopped; reconcile it first.
         """
-        track.cancel(self._context, self.id)
+        run.cancel(self._context, self.name, self.id)
         return self
 
     # what it comes to

@@ -10,12 +10,13 @@ from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from clicknb.campaign import track
 from clicknb.campaign.brakes import Brakes
 from clicknb.campaign.context import Context
 from clicknb.campaign.gate import Gate
 from clicknb.campaign.options import Options, Rules
 from clicknb.campaign.send import Sender
-from clicknb.campaign.unrecorded import Inquiry
+from clicknb.campaign.unrecorded import CANCELLED_UNASKED, Inquiry
 from clicknb.errors import ClicknbError
 from clicknb.gateway.limits import LIST_SIZE, REMEMBERED
 from clicknb.ledger import views
@@ -121,15 +122,9 @@ def _run(
 ) -> str:
     """Send messages, and return why that stopped early; ``certain`` as in ``Inquiry``."""
     ledger = context.ledger
+    stays, unanswered = _ask_about_copies(context, name, campaign_id, messages, progress=progress, certain=certain)
     settings, returned = ledger.campaign(campaign_id), ledger.returned(campaign_id)
     together = LIST_SIZE if settings["mode"] == "list" else 1
-    suspects = ledger.origin.unproven([one for one in messages if one.row_id not in returned])
-    lists = bool(suspects) and not certain and (together > 1 or bool(ledger.shared(campaign_id)))
-    if lists:  # who does not leave now may have been the first of a request after the copy was made
-        others = [one for one in ledger.messages(campaign_id, {"planned", "skipped"}) if one.to]
-        suspects = sorted(ledger.origin.unproven({one.row_id: one for one in [*others, *suspects]}.values()))
-    with progress_bar(len(suspects), f"{name}: sent before?", progress) as bar:
-        stays, unanswered = Inquiry(context, campaign_id, lists=lists, certain=certain, seen=bar.update).run(suspects)
     leaving = [one for one in messages if one.row_id not in stays and _allowed(context, one)]
     with progress_bar(len(leaving), name, progress) as bar:
         brakes = _brakes(context, campaign_id, settings["budget"])
@@ -144,6 +139,42 @@ def _run(
     except ClicknbError as error:
         logger.warning("What campaign %r has spent could not be asked at its end: %s", name, error)
     return sender.stopped or unanswered
+
+
+def _ask_about_copies(
+    context: Context,
+    name: str,
+    campaign_id: str,
+    messages: list[Message],
+    *,
+    progress: bool = False,
+    certain: bool = False,
+) -> tuple[set[int], str]:
+    """Ask about messages that may have left without the ledger's knowledge; returns what ``Inquiry.run`` does."""
+    ledger = context.ledger
+    returned = ledger.returned(campaign_id)
+    suspects = ledger.origin.unproven([one for one in messages if one.row_id not in returned])
+    if not suspects:
+        return set(), ""
+    lists = not certain and (ledger.campaign(campaign_id)["mode"] == "list" or bool(ledger.shared(campaign_id)))
+    if lists:  # who does not leave now may have been the first of a request after the copy was made
+        others = [one for one in ledger.messages(campaign_id, {"planned", "skipped"}) if one.to]
+        suspects = sorted(ledger.origin.unproven({one.row_id: one for one in [*others, *suspects]}.values()))
+    with progress_bar(len(suspects), f"{name}: sent before?", progress) as bar:
+        return Inquiry(context, campaign_id, lists=lists, certain=certain, seen=bar.update).run(suspects)
+
+
+def cancel(context: Context, name: str, campaign_id: str) -> None:
+    """Take planned rows out of the queue and stop what the gateway still holds.
+
+    What may have left without the ledger's knowledge is asked about first, and in doubt where there is no answer.
+    """
+    planned = context.ledger.messages(campaign_id, {"planned"})
+    stays, unanswered = _ask_about_copies(context, name, campaign_id, planned)
+    if unanswered:
+        left = [one for one in context.ledger.messages(campaign_id, {"planned"}) if one.row_id in stays]
+        Inquiry(context, campaign_id).doubt(left, CANCELLED_UNASKED)
+    track.cancel(context, campaign_id)
 
 
 def _allowed(context: Context, message: Message) -> bool:

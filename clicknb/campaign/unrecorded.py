@@ -31,6 +31,9 @@ SAMPLE = 20
 FORGOTTEN = "this ledger is a copy, and the gateway does not remember any more whether it was sent after that was made"
 IN_A_REQUEST = "sent after this copy of the ledger was made, or not: which messages a request held cannot be asked"
 ANOTHER_TEXT = "the gateway has a message for this row since this copy of the ledger was made; its text is not known"
+CANCELLED_UNASKED = (
+    "cancelled in a copy of the ledger, and the gateway did not say whether it was sent since that was made"
+)
 
 Found = tuple[Intent, AttemptResult]
 """An attempt that another copy of the ledger made, and what came of it."""
@@ -159,6 +162,10 @@ class Inquiry:
             for name, status in answers.items():
                 if status.apimsgid:
                     self._known[ids[name].row_id] = 1, name, status
+
+    def doubt(self, messages: Iterable[Message], reason: str) -> None:
+        """Record of messages that nobody can tell whether they have left."""
+        self._record(self._doubt(one, reason) for one in messages)
 
     def _found(self, suspects: Sequence[Message]) -> Iterator[Found]:
         """Say of the messages that the gateway knows what came of them."""

@@ -154,7 +154,7 @@ class Tripwire:
     def step(self, _what: str = "") -> None:
         self.steps += 1
         if self.error is not None and (self.steps == self._at or (self._lasting and self.steps > self._at)):
-            raise self.error
+            raise type(self.error)(*self.error.args)  # the same one would keep what it was raised from
 
 
 @contextmanager

@@ -16,7 +16,7 @@ import pytest
 
 import clicknb as cn
 from clicknb import testing
-from clicknb.errors import AlreadySent, CampaignError, CampaignStopped, LedgerWarning
+from clicknb.errors import AlreadySent, CampaignError, CampaignStopped, ClicknbError, LedgerWarning
 from clicknb.simulator import Response, replies, serve
 from tests.promise.copying import (
     COUNT,
@@ -240,6 +240,27 @@ def test_a_text_that_is_edited_after_the_copy_is_not_recorded_for_the_one_that_l
                 sms.plan(frame, **given).send(progress=False)
         with account(server, ledger) as sms:
             assert_texts_are_those_that_left(sms, server.gateway)
+
+
+@ways(2, seed="cancelled")
+@pytest.mark.parametrize("silence", [False, True])
+def test_what_left_after_the_copy_is_not_called_cancelled(silence, copy, put_back, ledger, aside):
+    """Whoever is told that a message was cancelled must not find that it was delivered."""
+    with serve(Mute()) as server:
+        with account(server, ledger) as sms:
+            server.gateway.after(10, lambda: copy(sms, aside))
+            run_cell(sms, 30)
+        put_back(aside, ledger)
+        server.gateway.mute = silence
+        with account(server, ledger) as sms:
+            with suppress(ClicknbError):
+                sms.campaign(NAME).cancel()
+            sends = sms.campaign(NAME).sends
+            has = {message.to for message in server.gateway.messages}
+            assert has.isdisjoint(sends["to"][sends["state"].isin(["skipped", "planned"])])
+            server.gateway.mute = False
+            sms.campaign(NAME).reconcile(timeout=0)
+            assert sms.campaign(NAME).counts == {"accepted": len(sends)}
 
 
 # --- single messages -------------------------------------------------------------------------------------------------

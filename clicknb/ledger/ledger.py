@@ -80,8 +80,7 @@ class Ledger(Attempts):
             .group_by(tables.STATE.element)
             .order_by(sa.desc("number"), sa.func.min(rows.c.id))
         )
-        with self.reading() as connection:
-            return {row.state: row.number for row in connection.execute(query)}
+        return {row.state: row.number for row in self.read(query)}
 
     def counts(self) -> list[dict[str, Any]]:
         """Count the rows of every campaign by state."""
@@ -92,8 +91,7 @@ class Ledger(Attempts):
             .group_by(campaigns.c.id, tables.STATE.element)
             .order_by(campaigns.c.started_at, campaigns.c.name)
         )
-        with self.reading() as connection:
-            return [dict(row) for row in connection.execute(query).mappings()]
+        return [row._asdict() for row in self.read(query)]
 
     def start(self, campaign: Mapping[str, Any]) -> str:
         """Record a campaign, or the new mode, budget and rules of one of this name; returns the id that it has."""
@@ -121,14 +119,12 @@ class Ledger(Attempts):
             Whether the user wanted it so.
         """
         change = sa.update(campaigns).where(campaigns.c.id == campaign_id)
-        with self.writing() as connection:
-            connection.execute(change.values(stopped=reason, paused=int(paused)))
+        self.write(change.values(stopped=reason, paused=int(paused)))
 
     def stopped(self, campaign_id: str, reason: str) -> None:
         """Record why a sender stopped, unless somebody has told it to and that is on record."""
         change = sa.update(campaigns).where(campaigns.c.id == campaign_id, campaigns.c.stopped == "")
-        with self.writing() as connection:
-            connection.execute(change.values(stopped=reason))
+        self.write(change.values(stopped=reason))
 
     # rows
 
@@ -163,16 +159,14 @@ class Ledger(Attempts):
             .select_from(tables.with_telling_attempt())
             .where(rows.c.campaign_id == campaign_id, rows.c.left_out == 0)
         )
-        with self.reading() as connection:
-            return {row[0]: Recorded._make(row[1:]) for row in connection.execute(query)}
+        return {row.key: Recorded._make(row[1:]) for row in self.read(query)}
 
     def variants(self, campaign_id: str) -> dict[str, str]:
         """Read which variant each row got, by its key."""
         query = sa.select(rows.c.key, rows.c.variant).where(
             rows.c.campaign_id == campaign_id, rows.c.variant.is_not(None), rows.c.left_out == 0
         )
-        with self.reading() as connection:
-            return {key: str(variant) for key, variant in connection.execute(query)}
+        return {row.key: str(row.variant) for row in self.read(query)}
 
     def spent(self, campaign_id: str) -> Decimal:
         """Tell what a campaign has spent, in credits: as the balance showed, and no less than what was quoted."""
@@ -188,8 +182,7 @@ class Ledger(Attempts):
     def note_spent(self, campaign_id: str, spent: Decimal) -> None:
         """Remember what a campaign has spent, as the balance shows."""
         change = sa.update(campaigns).where(campaigns.c.id == campaign_id)
-        with self.writing() as connection:
-            connection.execute(change.values(spent=to_micro_credits(spent)))
+        self.write(change.values(spent=to_micro_credits(spent)))
 
     def messages(self, campaign_id: str, states: Iterable[str], *, only: int | None = None) -> list[Message]:
         """List the rows in some states, in the order in which they were recorded; or only one row."""
@@ -214,16 +207,14 @@ class Ledger(Attempts):
     def state(self, row_id: int) -> str:
         """Tell the state of one row."""
         query = sa.select(tables.STATE).select_from(tables.with_telling_attempt()).where(rows.c.id == row_id)
-        with self.reading() as connection:
-            return str(connection.execute(query).scalar_one())
+        return str(self.value(query))
 
     def leave_out(self, kind: str, reasons: Mapping[int, str]) -> None:
         """Record of rows why they are not sent: the kind, of ``kinds.SKIPPED``, and the words for each."""
         if reasons:
             this = sa.update(rows).where(rows.c.id == sa.bindparam("row"))
             change = this.values(skipped=sa.bindparam("reason"), skip_kind=kind)
-            with self.writing() as connection:
-                connection.execute(change, [{"row": row, "reason": reason} for row, reason in reasons.items()])
+            self.write(change, [{"row": row, "reason": reason} for row, reason in reasons.items()])
 
     def doubt_returned(self, campaign_id: str, before: datetime) -> set[int]:
         """Put in doubt what came back before a time since when the gateway denies all it is asked; returns the rows."""
@@ -286,27 +277,24 @@ class Ledger(Attempts):
     def prices(self, since: datetime) -> dict[str, int | None]:
         """Read the prices asked for since a time: country to micro-credits a part, None where there is no route."""
         query = sa.select(prices.c.country, prices.c.charge).where(prices.c.asked_at >= to_micros(since))
-        with self.reading() as connection:
-            return {row.country: row.charge for row in connection.execute(query)}
+        return {row.country: row.charge for row in self.read(query)}
 
     def dearest(self) -> dict[str, int]:
         """Read the most that a part has cost so far: country to micro-credits."""
-        most = sa.func.max(-(-events.c.charge // rows.c.parts))  # rounded up
+        most = sa.func.max(-(-events.c.charge // rows.c.parts)).label("most")  # rounded up
         query = (
             sa.select(rows.c.country, most)
             .join(rows, rows.c.id == events.c.row_id)
             .where(events.c.charge > 0, rows.c.parts > 0, rows.c.country.is_not(None))
             .group_by(rows.c.country)
         )
-        with self.reading() as connection:
-            return {row[0]: row[1] for row in connection.execute(query)}
+        return {row.country: row.most for row in self.read(query)}
 
     def set_price(self, country: str, charge: Decimal | None, at: datetime) -> None:
         """Remember what the gateway says a part to this country costs at least."""
         values = {"charge": to_micro_credits(charge), "asked_at": to_micros(at)}
         statement = insert(prices).values(country=country, **values)
-        with self.writing() as connection:
-            connection.execute(statement.on_conflict_do_update(index_elements=["country"], set_=values))
+        self.write(statement.on_conflict_do_update(index_elements=["country"], set_=values))
 
     def _prepare(self) -> None:
         super()._prepare()

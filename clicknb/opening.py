@@ -20,6 +20,7 @@ from clicknb.campaign.questions import listed
 from clicknb.clock import Clock, RealClock, RunningClock, SteppedClock
 from clicknb.errors import ConfigError, InvalidInput
 from clicknb.gateway import credentials
+from clicknb.gateway.address import check_base_url, is_loopback
 from clicknb.gateway.connections import Connections, needs_proxy
 from clicknb.gateway.http.client import Clickatell
 from clicknb.gateway.limits import USUAL_RATE
@@ -29,8 +30,6 @@ from clicknb.gateway.transport import (
     RequestsTransport,
     SequentialExchange,
     ThreadedExchange,
-    check_base_url,
-    is_loopback,
 )
 from clicknb.ledger.ledger import Ledger
 from clicknb.recipients.numbers import typed
@@ -133,8 +132,7 @@ def _with_fault(fault: str) -> Iterator[Context]:
     from clicknb.simulator.faults import IN_WORDS
 
     if fault not in IN_WORDS:
-        message = f"There is no rehearsal with {fault!r}; there is {', '.join(IN_WORDS)}. Nothing was sent."
-        raise InvalidInput(message)
+        checks.refuse(f"There is no rehearsal with {fault!r}; there is {', '.join(IN_WORDS)}.")
     with sandbox(credits=1_000_000, faults=fault) as sms:
         yield sms.context
 

@@ -28,17 +28,6 @@ from clicknb.gateway.deadline import TimedAdapter
 from clicknb.gateway.http.wire import Reply, Request
 from clicknb.gateway.http1 import Unreadable, seconds
 
-__all__ = [
-    "Exchange",
-    "InProcessTransport",
-    "RequestsTransport",
-    "SequentialExchange",
-    "ThreadedExchange",
-    "Transport",
-    "check_base_url",
-    "is_loopback",
-]
-
 logger = logging.getLogger(__name__)
 
 IDLE = 2.0

@@ -17,6 +17,7 @@ import pytest
 
 from clicknb.errors import ConfigError, InDoubt, NotSent, TransportError
 from clicknb.gateway import transport as transports
+from clicknb.gateway.address import check_base_url, is_loopback
 from clicknb.gateway.connections import Connections
 from clicknb.gateway.http.wire import Reply, Request
 from clicknb.gateway.pace import Pace
@@ -25,8 +26,6 @@ from clicknb.gateway.transport import (
     RequestsTransport,
     SequentialExchange,
     ThreadedExchange,
-    check_base_url,
-    is_loopback,
 )
 
 SEND = Request("sendmsg", {"to": "447700900123", "text": "Hi €", "session_id": "0" * 31 + "f"})

@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import re
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
@@ -168,6 +168,28 @@ def credits(value: Decimal | float | None) -> str:
         return "unknown"
     amount = f"{value:,.6f}".rstrip("0").rstrip(".")
     return f"{'0' if amount == '-0' else amount} {'credit' if amount == '1' else 'credits'}"
+
+
+def many(count: int, thing: str) -> str:
+    """Write a number of things.
+
+    Examples
+    --------
+    >>> many(1, "row"), many(1200, "row")
+    ('1 row', '1,200 rows')
+    """
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+
+
+def counted(counts: Mapping[str, int]) -> str:
+    """Write how many are in each state.
+
+    Examples
+    --------
+    >>> counted({"accepted": 1200, "unknown": 1})
+    '1,200 accepted, 1 unknown'
+    """
+    return ", ".join(f"{count:,} {state}" for state, count in counts.items())
 
 
 def percent(share: float, decimals: int = 0) -> str:

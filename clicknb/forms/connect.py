@@ -13,7 +13,7 @@ from clicknb.account import Account
 from clicknb.errors import ConfigError
 from clicknb.forms.kit import controls, markup, snippet
 from clicknb.forms.kit.form import Form
-from clicknb.gateway.credentials import Credentials, Secret, find
+from clicknb.gateway.credentials import VARIABLES, Credentials, Secret, find
 from clicknb.gateway.http.client import Clickatell
 from clicknb.gateway.transport import RequestsTransport
 from clicknb.opening import LIVE_URL, connect, sandbox
@@ -56,11 +56,11 @@ class Login:
         AccountError
             The gateway does not take them.
         """
-        absent = [name for name in _NAMES if name not in self.given and not os.environ.get(_place(name))]
+        absent = [name for name in _NAMES if name not in self.given and not os.environ.get(VARIABLES[name])]
         if absent:
             message = (
                 f"Missing: {', '.join(_NAMES[name] for name in absent)}. Nothing was contacted. Write it into its "
-                f"field, or set {', '.join(map(_place, _NAMES))} in the environment before the kernel starts."
+                f"field, or set {', '.join(VARIABLES.values())} in the environment before the kernel starts."
             )
             raise ConfigError(message)
         login: dict[str, Any] = {name: secret.reveal() for name, secret in self.given.items()}
@@ -180,11 +180,6 @@ class Connect(Form):
             ["sms = cn.sandbox()"] if self.where.value == SANDBOX else [snippet.FROM_ENVIRONMENT, "sms = cn.connect()"]
         )
         return "\n".join(["import clicknb as cn", "", *lines, "sms.balance()"]) + "\n"
-
-
-def _place(name: str) -> str:
-    """Name the variable that holds a credential."""
-    return f"CLICKATELL_{name.upper()}"
 
 
 def _sandbox() -> tuple[Account, float]:

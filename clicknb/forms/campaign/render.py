@@ -71,11 +71,10 @@ _CARD = "flex:0 1 320px;min-width:0"
 
 def _preview(label: Any, row: Any, sender: str) -> str:
     parts = split(row["text"])
-    size = f"{len(parts)} {'part' if len(parts) == 1 else 'parts'}"
     variant = f", text {row['variant']}" if isinstance(row["variant"], str) and row["variant"] else ""
     written = "" if pd.isna(row["read_as"]) else display.mask_written(str(row["read_as"]))
     unicode = ", Unicode" if row["encoding"] == "ucs2" else ""
-    title = f"Row {display.mask_digits(str(label))}, to {written}: {size}{unicode}{variant}"
+    title = f"Row {display.mask_digits(str(label))}, to {written}: {display.many(len(parts), 'part')}{unicode}{variant}"
     return markup.line(title) + markup.bubbles(parts, sender)
 
 
@@ -91,7 +90,7 @@ def result(name: str, found: Result) -> str:
 def _ended(found: Result) -> str:
     """Say in a sentence how sending ended."""
     left = found.counts.get("planned", 0)
-    sent = ", ".join(f"{count:,} {state}" for state, count in found.counts.items())
+    sent = display.counted(found.counts)
     if found.paused:
         return markup.notice("note", f"You stopped it: {sent}. The {left:,} planned have not left; Resume goes on.")
     if found.stopped:

@@ -123,7 +123,7 @@ class ResultPanel:
 
             return Result.of(ask(stop=task.stop, seen=seen))
 
-        self._form.run(job, self._found, says=says, stop=_nothing, cancel="Stop asking")
+        self._form.run(job, self._found, says=says, stop=lambda: None, cancel="Stop asking")
 
     def _found(self, result: Result) -> None:
         self.result = result
@@ -141,7 +141,3 @@ class ResultPanel:
     def _begin_another(self) -> None:
         self._asking = False
         self._form.begin_another()
-
-
-def _nothing() -> None:
-    """Stop nothing but the waiting."""

@@ -123,7 +123,7 @@ def _said(counts: dict[str, int], done: int, total: int, rate: float, credits: f
     84 of 200 answered: 80 accepted, 4 rejected. 10.0 a second, about 12 s left.
     About 64 credits so far.
     """
-    known = ", ".join(f"{count:,} {state}" for state, count in counts.items() if state not in {*_OPEN, "skipped"})
+    known = display.counted({state: count for state, count in counts.items() if state not in {*_OPEN, "skipped"}})
     speed = f" {rate:,.1f} a second, about {_duration((total - done) / rate)} left." if rate > 0 else ""
     said = f": {known}" if known else ""
     return f"{done:,} of {total:,} answered{said}.{speed}\nAbout {display.credits(credits)} so far."

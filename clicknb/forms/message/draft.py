@@ -122,8 +122,7 @@ class Draft:
         """
         count = self.measured()
         name = "GSM alphabet" if count.encoding == "gsm7" else "Unicode (UCS-2)"
-        plural = "part" if count.parts == 1 else "parts"
-        said = f"{name}: {count.parts} {plural}, {count.units:,} units used, {count.left:,} left."
+        said = f"{name}: {display.many(count.parts, 'part')}, {count.units:,} units used, {count.left:,} left."
         if not count.offending:
             return said
         called = unicodedata.name(count.offending, f"U+{ord(count.offending):04X}")

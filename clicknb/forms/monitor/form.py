@@ -255,7 +255,7 @@ class MonitorForm(Form):
             self.say("done" if not self._doubtful else "note", f"{said}{more}")
 
         says = "Asking about what is in doubt; this may take three minutes …"
-        self.run(job, done, says=says, stop=_nothing)
+        self.run(job, done, says=says, stop=lambda: None)
 
     def _given_up(self) -> int:
         counts = {} if self.sight is None else self.sight.counts
@@ -285,13 +285,10 @@ class MonitorForm(Form):
             finally:
                 self._look_again()
 
-        def pause() -> None:
-            campaign.pause()
-
         def done(_: None) -> None:
             self.say("done", "What was planned has been sent. Watch follows it to its end.")
 
-        self.run(job, done, says="Sending …", stop=pause)
+        self.run(job, done, says="Sending …", stop=campaign.pause)
 
     def _stop_messages(self) -> None:
         campaign = self._chosen()
@@ -359,10 +356,6 @@ class MonitorForm(Form):
             self._sure = None
         controls.show(self._asked, bool(says))
         self._question.value = markup.notice("note", says) if says else ""
-
-
-def _nothing() -> None:
-    """Let Cancel be shown; the task itself tells the work to stop."""
 
 
 _NONE = "There is no campaign in this ledger yet. What you send appears here, also after a restart."

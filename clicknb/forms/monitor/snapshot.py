@@ -239,7 +239,7 @@ def written(account: Account, sight: Sight | None) -> str:
 
 
 def _many(count: int, one: str = "", more: str = "") -> str:
-    return f"{count:,} {'message' if count == 1 else 'messages'} {one if count == 1 else more}".rstrip()
+    return f"{display.many(count, 'message')} {one if count == 1 else more}".rstrip()
 
 
 def _rate(row: pd.Series) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from clicknb.checks import described
+from clicknb.checks import described, refuse
 from clicknb.errors import InvalidInput
 
 _LONGEST_SHOWN = 30
@@ -44,11 +44,11 @@ def _readable(cells: pd.Series[Any]) -> list[Any]:
     if cells.dtype != "object":
         return values
     if odd := [value for value in values if isinstance(value, Collection) and not isinstance(value, str)]:
-        message = (
+        refuse(
             f"{len(odd):,} cells of the column {cells.name!r} hold no text, number or date; the first holds "
-            f"{described(odd[0])}. Nothing was sent. Make texts of them first, such as with .str.decode or .str.join."
+            f"{described(odd[0])}.",
+            "Make texts of them first, such as with .str.decode or .str.join.",
         )
-        raise InvalidInput(message)
     return values
 
 

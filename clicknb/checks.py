@@ -34,9 +34,9 @@ _LONGEST_SHOWN = 40
 _BREAKS_A_LINE = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
-def refuse(what: str, remedy: str) -> NoReturn:
-    """Raise ``InvalidInput`` with the promise that nothing was sent between its two sentences."""
-    message = f"{what} Nothing was sent. {remedy}"
+def refuse(what: str, remedy: str = "") -> NoReturn:
+    """Raise ``InvalidInput`` with the promise that nothing was sent after its first sentence."""
+    message = f"{what} Nothing was sent. {remedy}".rstrip()
     raise InvalidInput(message)
 
 

@@ -57,13 +57,17 @@ _ENCODING = _choice(*ENCODINGS)
 
 Schema = Mapping[str, Any]
 
-SENDS: Schema = {
+_MESSAGE: Schema = {
     "to": "str",
     "country": "str",
     "sender": "str",
     "text": "str",
     "encoding": _ENCODING,
     "parts": "Int16",
+}
+
+SENDS: Schema = {
+    **_MESSAGE,
     "climsgid": "str",
     "apimsgid": "str",
     "state": _STATE,
@@ -216,12 +220,7 @@ AUTOPSY: Schema = {
 }
 
 OUTCOMES: Schema = {
-    "to": "str",
-    "country": "str",
-    "sender": "str",
-    "text": "str",
-    "encoding": _ENCODING,
-    "parts": "Int16",
+    **_MESSAGE,
     "variant": "str",
     "state": _STATE,
     "error_code": "str",

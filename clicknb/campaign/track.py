@@ -115,11 +115,9 @@ def _worth_repeating(
     return False
 
 
-def read_statuses(
-    context: Context, ids: Sequence[str], *, command: str = "querymsg", by: str = "apimsgid"
-) -> Iterator[tuple[int, wire.MessageStatus]]:
+def read_statuses(context: Context, ids: Sequence[str], *, command: str) -> Iterator[tuple[int, wire.MessageStatus]]:
     """Ask for the status of messages; those that got no readable answer are left out and logged."""
-    yield from _read_all(context, command, [{by: value} for value in ids], wire.read_status)
+    yield from _read_all(context, command, [{"apimsgid": value} for value in ids], wire.read_status)
 
 
 def read_charges(context: Context, ids: Sequence[str]) -> Iterator[tuple[int, wire.MessageCharge]]:

@@ -11,7 +11,6 @@ from typing import Any
 import pandas as pd
 
 from clicknb.checks import described, refuse
-from clicknb.errors import InvalidInput
 
 _LONGEST_SHOWN = 30
 
@@ -119,16 +118,12 @@ def require_columns(frame: pd.DataFrame, wanted: Sequence[str], *, purpose: str)
     if missing := [name for name in wanted if name not in frame.columns]:
         near = [match for name in missing if (match := nearest(name, there)) is not None]
         hint = f" Did you mean {' and '.join(map(repr, near))}?" if near else ""
-        message = (
-            f"{purpose} needs {_columns(missing)}, but the table has {_columns(there)}.{hint} "
-            "Nothing was sent; correct the name or the table's header."
+        refuse(
+            f"{purpose} needs {_columns(missing)}, but the table has {_columns(there)}.{hint}",
+            "Correct the name or the table's header.",
         )
-        raise InvalidInput(message)
     if twice := [name for name in wanted if there.count(name) > 1]:
-        message = (
-            f"{purpose} needs {_columns(twice)}, but the table has more than one such. Nothing was sent; rename one."
-        )
-        raise InvalidInput(message)
+        refuse(f"{purpose} needs {_columns(twice)}, but the table has more than one such.", "Rename one.")
 
 
 def nearest(name: str, choices: Iterable[str]) -> str | None:

@@ -223,11 +223,10 @@ def country(value: str | None) -> str | None:
     code = str(value).strip().upper()
     if code not in SUPPORTED_REGIONS:
         hint = " Did you mean 'GB'?" if code == "UK" else ""
-        message = (
-            f"{value!r} is no country code.{hint} Nothing was sent; "
-            "write the two letters of ISO 3166, such as country='ZA', or leave it out."
+        refuse(
+            f"{value!r} is no country code.{hint}",
+            "Write the two letters of ISO 3166, such as country='ZA', or leave it out.",
         )
-        raise InvalidInput(message)
     return code
 
 

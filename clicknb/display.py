@@ -243,11 +243,8 @@ def masked(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _masked_column(column: pd.Series[Any], name: object) -> pd.Series[Any]:
-    if column.dtype.kind in "bmM" or not len(column):
-        return column.copy()
-    values: list[Any] = column.tolist()
-    cells = [_masker(name)(value) for value in values]
-    if all(new is old for new, old in zip(cells, values, strict=True)):
+    cells = _masked_cells(column, name)
+    if cells is None:
         return column.copy()
     import pandas as pd
 
@@ -257,17 +254,20 @@ def _masked_column(column: pd.Series[Any], name: object) -> pd.Series[Any]:
 def _masked_index(index: pd.Index[Any]) -> pd.Index[Any]:
     import pandas as pd
 
-    if isinstance(index, pd.RangeIndex) or not len(index):
-        return index
     if isinstance(index, pd.MultiIndex):
         levels = [_masked_index(index.get_level_values(level)) for level in range(index.nlevels)]
         return pd.MultiIndex.from_arrays(levels, names=index.names)
-    if index.dtype.kind in "bmM":
-        return index
-    values: list[Any] = index.tolist()
-    cells = [_masker(index.name)(value) for value in values]
-    same = all(new is old for new, old in zip(cells, values, strict=True))
-    return index if same else pd.Index(cells, name=index.name)
+    cells = None if isinstance(index, pd.RangeIndex) else _masked_cells(index, index.name)
+    return index if cells is None else pd.Index(cells, name=index.name)
+
+
+def _masked_cells(values: pd.Series[Any] | pd.Index[Any], name: object) -> list[Any] | None:
+    """Hide what is to be hidden in a column; None if that is nothing."""
+    if values.dtype.kind in "bmM":
+        return None
+    plain: list[Any] = values.tolist()
+    cells = [_masker(name)(value) for value in plain]
+    return None if all(new is old for new, old in zip(cells, plain, strict=True)) else cells
 
 
 def _masker(name: object) -> Callable[[Any], Any]:

@@ -18,19 +18,7 @@ import pandas as pd
 from clicknb import checks, frames
 from clicknb.errors import InvalidInput
 
-OUTCOME_WORDS = (
-    "delivered",
-    "at_network",
-    "pending",
-    "failed",
-    "expired",
-    "cancelled",
-    "rejected",
-    "unknown",
-    "absent",
-    "planned",
-    "skipped",
-)
+OUTCOME_WORDS = tuple(word for word in frames.WORDS if word not in {"accepted", "sending"})
 """What can have come of a row; each row is exactly one of them."""
 
 _COUNTED = ["rows", *OUTCOME_WORDS, "parts"]

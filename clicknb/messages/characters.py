@@ -154,11 +154,10 @@ def refuse_lone_surrogate(text: str) -> None:
         Naming the place.
     """
     if found := LONE_SURROGATE.search(text):
-        message = (
-            f"Character {found.start() + 1} of the text is half a surrogate pair, the remains of a broken emoji. "
-            "Nothing was sent; delete it or write it again."
+        checks.refuse(
+            f"Character {found.start() + 1} of the text is half a surrogate pair, the remains of a broken emoji.",
+            "Delete it or write it again.",
         )
-        raise InvalidInput(message)
 
 
 def name(character: str) -> str:

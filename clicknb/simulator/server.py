@@ -14,7 +14,6 @@ from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 from math import isfinite
 from threading import Thread
-from types import TracebackType
 from typing import Self
 from urllib.parse import parse_qs
 
@@ -92,9 +91,7 @@ class Server:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def now(self) -> datetime:

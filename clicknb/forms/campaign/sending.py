@@ -92,16 +92,13 @@ def start(plan: Plan, token: str, *, background: bool) -> Campaign:
 def watch(campaign: Campaign, task: Task) -> Result:
     """Show how a campaign is sent until that ends, whatever the reason."""
     pace = Speed()
-    while True:
-        ended = _ended(campaign)
-        if not ended:
-            counts = campaign.counts
-            total = sum(counts.values()) - counts.get("skipped", 0)
-            done = total - sum(counts.get(state, 0) for state in _OPEN)
-            rate = pace.add(done, time.monotonic())
-            task.progress(done, max(total, done + 1), _said(counts, done, total, rate, campaign.spent))
-        else:
-            return Result.of(campaign)
+    while not _ended(campaign):
+        counts = campaign.counts
+        total = sum(counts.values()) - counts.get("skipped", 0)
+        done = total - sum(counts.get(state, 0) for state in _OPEN)
+        rate = pace.add(done, time.monotonic())
+        task.progress(done, max(total, done + 1), _said(counts, done, total, rate, campaign.spent))
+    return Result.of(campaign)
 
 
 def _ended(campaign: Campaign) -> bool:

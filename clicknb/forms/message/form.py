@@ -15,6 +15,7 @@ from clicknb.forms.kit.form import Form
 from clicknb.forms.message import draft as drafts
 from clicknb.forms.message import samples
 from clicknb.forms.message.draft import Draft, SentDraft
+from clicknb.messages.parts import split
 
 PYTHON = "Python with clicknb"
 
@@ -150,7 +151,7 @@ class MessageForm(Form):
             self.say("note", outcome.note)
 
     def _begin_another(self) -> None:
-        self.draft = drafts.another(self.draft)
+        self.draft = Draft(sender=self.draft.sender, country=self.draft.country)
         self.plan = self.outcome = None
         self._fill()
 
@@ -189,7 +190,7 @@ class MessageForm(Form):
         except InvalidInput as error:
             self._numbers_read.value = markup.notice("error", str(error))
         try:
-            counted, parts = self.draft.counted(), self.draft.parts()
+            counted, parts = self.draft.counted(), split(self.draft.text)
         except InvalidInput as error:
             self._count.value, self._preview.value = markup.notice("error", str(error)), ""
             return

@@ -140,8 +140,8 @@ class MonitorForm(Form):
 
     def _list(self) -> None:
         """Show the campaigns of the ledger; one that has come since is chosen."""
-        rows = snapshot.newest(self.account)
-        options = [(snapshot.titled(row), row["name"]) for _, row in rows.iterrows()]
+        newest_first = self.account.campaigns().iloc[::-1]
+        options = [(snapshot.titled(row), row["name"]) for _, row in newest_first.iterrows()]
         names = [name for _, name in options]
         old, chosen = {name for _, name in self.campaign.options}, self.campaign.value
         new = [name for name in names if name not in old]

@@ -156,11 +156,6 @@ class Sight:
         return shown[sent > 0] if len(shown) > 2 else shown.iloc[-1:]  # noqa: PLR2004  one group says the same as all
 
 
-def newest(account: Account) -> pd.DataFrame:
-    """List the campaigns, the newest first, columns as in ``clicknb.frames.CAMPAIGNS``."""
-    return account.campaigns().iloc[::-1].reset_index(drop=True)
-
-
 def titled(row: pd.Series) -> str:
     """Name a campaign in a list to choose from."""
     name = display.shorten(display.mask_digits(row["name"], 7), 40)

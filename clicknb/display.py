@@ -36,7 +36,7 @@ _ADDRESS = frozenset({"to", "from", "read_as", "number", "numbers", "cell", "tel
 _ADDRESS_PART = ("phone", "mobile", "msisdn")
 _TEXT = frozenset({"text", "message", "body"})
 
-_STRANGER = 9
+STRANGER = 9
 """Digits in a row that make an unnamed cell look like a phone number."""
 
 MONTHS = (
@@ -285,7 +285,7 @@ def _address(value: Any) -> Any:
 
 
 def _text(value: Any) -> Any:
-    return shorten(mask_digits(value, _STRANGER)) if isinstance(value, str) else _stranger(value)
+    return shorten(mask_digits(value, STRANGER)) if isinstance(value, str) else _stranger(value)
 
 
 def _stranger(value: Any) -> Any:
@@ -293,7 +293,7 @@ def _stranger(value: Any) -> Any:
         return value
     # A number that a spreadsheet turned into a float is read without its exponent.
     text = f"{value:.0f}" if isinstance(value, float) else str(value)
-    hidden = mask_digits(text, _STRANGER)
+    hidden = mask_digits(text, STRANGER)
     return value if hidden == text else hidden
 
 
@@ -310,7 +310,7 @@ _VALUE = "float:none;width:auto;margin:0;padding:0"
 _QUIET = "color:var(--jp-ui-font-color2,inherit)"
 _CELL = "padding:2px 8px;border:0;border-bottom:1px solid var(--jp-border-color2,#9e9e9e)"
 # Jupyter would typeset $...$ in a person's text as mathematics.
-_PLAIN = "tex2jax_ignore mathjax_ignore"
+PLAIN = "tex2jax_ignore mathjax_ignore"
 
 
 def panel(title: str, rows: Sequence[tuple[str, str]], note: str = "", *tables: pd.DataFrame) -> str:
@@ -339,7 +339,7 @@ def panel(title: str, rows: Sequence[tuple[str, str]], note: str = "", *tables: 
     under = "".join(map(table, tables))
     last = f'<div style="{_QUIET};margin-top:4px">{_safe(note)}</div>' if note else ""
     return (
-        f'<div class="{_PLAIN}" style="{_PANEL}"><div style="{_TITLE}">{_safe(title)}</div>'
+        f'<div class="{PLAIN}" style="{_PANEL}"><div style="{_TITLE}">{_safe(title)}</div>'
         f'<dl style="{_FACTS}">{facts}</dl>{under}{last}</div>'
     )
 
@@ -390,7 +390,7 @@ def table(frame: pd.DataFrame, max_rows: int = 10) -> str:
     more = f'<div style="{_QUIET}">and {left:,} more rows</div>' if left else ""
     numeric = ([] if counts else [False]) + [kind.kind in "iuf" for kind in frame.dtypes]
     return (
-        f'<div class="{_PLAIN}" style="overflow-x:auto;margin-top:6px">'
+        f'<div class="{PLAIN}" style="overflow-x:auto;margin-top:6px">'
         f'<table style="border-collapse:collapse;font-size:12px;margin:0"><thead>{_row("th", head, numeric)}</thead>'
         f"<tbody>{''.join(_row('td', cells, numeric) for cells in body)}</tbody></table>{more}</div>"
     )
@@ -422,7 +422,7 @@ def _label(label: Any) -> str:
 
 
 def _plain(text: str) -> str:
-    return mask_digits(shorten(text, 400), _STRANGER)
+    return mask_digits(shorten(text, 400), STRANGER)
 
 
 def _safe(text: str) -> str:

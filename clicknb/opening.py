@@ -17,7 +17,7 @@ from clicknb import checks
 from clicknb.account import Account
 from clicknb.campaign.context import Context
 from clicknb.campaign.questions import listed
-from clicknb.clock import Clock, RealClock, RunningClock, SteppedClock
+from clicknb.clock import START, Clock, RealClock, RunningClock, SteppedClock
 from clicknb.errors import ConfigError, InvalidInput
 from clicknb.gateway import credentials
 from clicknb.gateway.address import check_base_url, is_loopback
@@ -101,11 +101,10 @@ def sandbox(
         gateway, last = Gateway(seed=seed, credits=credits, faults=chosen), None
     else:
         gateway, last = _kept(directory, seed, credits, chosen)
-    start = {} if last is None else {"start": last}
-    clock: Clock = SteppedClock(**start) if speed is None else RunningClock(speed, **start)
-    return in_process(
-        gateway, Ledger(None if directory is None else directory / "ledger.sqlite", owner="sandbox"), clock
-    )
+    start = last or START
+    clock: Clock = SteppedClock(start) if speed is None else RunningClock(speed, start)
+    place = None if directory is None else directory / "ledger.sqlite"
+    return in_process(gateway, Ledger(place, owner="sandbox"), clock)
 
 
 def in_process(gateway: Gateway, ledger: Ledger, clock: Clock) -> Account:

@@ -160,7 +160,8 @@ class Plan:
             )
             raise ConfirmationNeeded(message)
         options = self.options.each(self._check_time(at))
-        self._refuse_overspending()
+        if words := self.overspends:
+            checks.refuse(f"This plan {words}.", "Raise the budget or plan for fewer people.")
         ledger = self.context.ledger
         recorded: Mapping[str, Recorded] = {}
         if known := ledger.campaign_id(self.name):  # before anything of it is changed
@@ -316,10 +317,6 @@ class Plan:
         if not isinstance(at, datetime) or at.tzinfo is None or not now < at <= now + FARTHEST:
             checks.refuse(f"at must be a time with a zone, ahead of now by at most 7 days, not {at}.")
         return at
-
-    def _refuse_overspending(self) -> None:
-        if words := self.overspends:
-            checks.refuse(f"This plan {words}.", "Raise the budget or plan for fewer people.")
 
     # what it says at a glance
 

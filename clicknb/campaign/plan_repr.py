@@ -111,9 +111,8 @@ def _unicode_warning(plan: Plan) -> Iterator[PlanWarning]:
     found = plan.saving
     if not found.parts_added:
         return
-    said = (
-        f"{many(found.rows, 'text')} with characters that force Unicode, which adds {many(found.parts_added, 'part')}"
-    )
+    added = many(found.parts_added, "part")
+    said = f"{many(found.rows, 'text')} with characters that force Unicode, which adds {added}"
     if not found.parts_saved:
         yield PlanWarning("unicode", f"{said}; see plan.autopsy().", f"{said}; see the table below.")
         return
@@ -131,21 +130,18 @@ def _lint_warning(plan: Plan) -> Iterator[PlanWarning]:
     found = plan.lint()
     if found.empty:
         return
-    more = f" And {len(found) - 1:,} more" if len(found) > 1 else ""
-    yield PlanWarning("texts", f"The texts: {found['what'].iloc[0]}{f'{more}: see plan.lint().' if more else ''}")
+    more = f" And {len(found) - 1:,} more: see plan.lint()." if len(found) > 1 else ""
+    yield PlanWarning("texts", f"The texts: {found['what'].iloc[0]}{more}")
 
 
 def _hours_warning(rows: pd.DataFrame) -> Iterator[PlanWarning]:
     """Name the countries that have rules of contact times, where none were asked for."""
-    lawful = {
-        country: name for country, name in rules_for(rows["country"].dropna().unique()).items() if PRESETS[name].law
-    }
-    for country, name in lawful.items():
-        count = int((rows["country"] == country).sum())
-        said = f"{many(count, 'number')} in {country}, whose law limits the hours of advertising:"
-        yield PlanWarning(
-            "hours", f'{said} hours="{name}" keeps to it.', f"{said} the hours of {name} above keep to it."
-        )
+    for country, name in rules_for(rows["country"].dropna().unique()).items():
+        if PRESETS[name].law:
+            count = int((rows["country"] == country).sum())
+            said = f"{many(count, 'number')} in {country}, whose law limits the hours of advertising:"
+            option = f'hours="{name}"'
+            yield PlanWarning("hours", f"{said} {option} keeps to it.", f"{said} the hours of {name} above keep to it.")
 
 
 def _cost_warning(plan: Plan) -> Iterator[PlanWarning]:
@@ -175,9 +171,7 @@ def facts(plan: Plan) -> list[tuple[str, str]]:
     if plan.options.hours is not None:
         found.append(("quiet hours", _hours(plan)))
     if plan.options.mode == "list":
-        found.append(
-            ("requests", f"{len(rows[['text']].drop_duplicates()):,} texts, up to {LIST_SIZE} numbers a request")
-        )
+        found.append(("requests", f"{rows['text'].nunique():,} texts, up to {LIST_SIZE} numbers a request"))
     if plan.balance is not None:
         found.append(("balance", display.credits(plan.balance)))
         left = float(plan.balance) - float(rows["credits_low"].sum())

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from typing import Any, NamedTuple
@@ -56,8 +55,7 @@ def work_out(context: Context, people: pd.DataFrame, options: Options) -> Worked
     return WorkedOut(shown, written, places, balance)
 
 
-@dataclass(frozen=True, slots=True)
-class Single:
+class Single(NamedTuple):
     """What one message would be, or the ``problem`` that keeps it from being sent."""
 
     to: str | None

@@ -90,9 +90,8 @@ def execute(
     ledger = context.ledger
     with ledger.sending(campaign_id, takeover=takeover):
         ledger.abandon(campaign_id, context.clock.now())
-        doubted = ledger.doubt_returned(
-            campaign_id, context.clock.now() - REMEMBERED
-        )  # nobody has asked to resend them
+        # nobody has asked to resend what came back that long ago
+        doubted = ledger.doubt_returned(campaign_id, context.clock.now() - REMEMBERED)
         found = ledger.messages(campaign_id, {"planned", *resend})
         messages = [message for message in found if wanted(message) and message.row_id not in doubted]
         stopped = _run(context, name, campaign_id, messages, progress)
@@ -130,7 +129,8 @@ def _run(
         suspects = sorted(ledger.origin.unproven({one.row_id: one for one in [*others, *suspects]}.values()))
     with progress_bar(len(suspects), f"{name}: sent before?", progress) as bar:
         stays, unanswered = Inquiry(context, campaign_id, lists=lists, certain=certain, seen=bar.update).run(suspects)
-    leaving = [one for one in messages if one.row_id not in stays and _allowed(context, one)]
+    allow = context.allow
+    leaving = [one for one in messages if one.row_id not in stays and (allow is None or one.to in allow)]
     with progress_bar(len(leaving), name, progress) as bar:
         brakes = _brakes(context, campaign_id, settings["budget"])
         sender = Sender(context, campaign_id, brakes, Gate(ledger, Rules.from_json(settings["rules"])), bar.update)
@@ -144,10 +144,6 @@ def _run(
     except ClicknbError as error:
         logger.warning("What campaign %r has spent could not be asked at its end: %s", name, error)
     return sender.stopped or unanswered
-
-
-def _allowed(context: Context, message: Message) -> bool:
-    return context.allow is None or message.to in context.allow
 
 
 def _brakes(context: Context, campaign_id: str, budget: int | None) -> Brakes:

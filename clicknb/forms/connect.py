@@ -121,7 +121,7 @@ class Connect(Form):
         self._received = controls.html()
         self.open = controls.button("Connect", main=True)
         self._facts = controls.html()
-        self.on_change(self.where, self._change)
+        self.on_change(self.where, self.login.forget)
         for name in _NAMES:
             getattr(self, name).observe(self._quietly(self._taker(name)), names="value")
         self.on_click(self.open, self._open)
@@ -139,9 +139,6 @@ class Connect(Form):
                 self.refresh()
 
         return take
-
-    def _change(self) -> None:
-        self.login.forget()
 
     def _open(self) -> None:
         if self.where.value == SANDBOX:
@@ -174,12 +171,10 @@ class Connect(Form):
         )
 
     def _code(self) -> str:
-        if self.account is not None:
+        if self.account is not None or self.where.value == SANDBOX:
             return snippet.program(self.account, [], ["sms.balance()"])
-        lines = (
-            ["sms = cn.sandbox()"] if self.where.value == SANDBOX else [snippet.FROM_ENVIRONMENT, "sms = cn.connect()"]
-        )
-        return "\n".join(["import clicknb as cn", "", *lines, "sms.balance()"]) + "\n"
+        lines = ["import clicknb as cn", "", snippet.FROM_ENVIRONMENT, "sms = cn.connect()", "sms.balance()"]
+        return "\n".join(lines) + "\n"
 
 
 def _sandbox() -> tuple[Account, float]:

@@ -218,9 +218,8 @@ class InProcessTransport:
 
     def send(self, request: Request) -> Reply:
         """Send a request once, see ``Transport``."""
-        content = request.body
         try:
-            status, headers, body = self._answer(request.path, content)
+            status, headers, body = self._answer(request.path, request.body)
         except OSError as error:
             refused = isinstance(error, ConnectionRefusedError)
         else:

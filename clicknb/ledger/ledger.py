@@ -118,13 +118,11 @@ class Ledger(Attempts):
         paused
             Whether the user wanted it so.
         """
-        change = sa.update(campaigns).where(campaigns.c.id == campaign_id)
-        self.write(change.values(stopped=reason, paused=int(paused)))
+        self.write(_change(campaign_id).values(stopped=reason, paused=int(paused)))
 
     def stopped(self, campaign_id: str, reason: str) -> None:
         """Record why a sender stopped, unless somebody has told it to and that is on record."""
-        change = sa.update(campaigns).where(campaigns.c.id == campaign_id, campaigns.c.stopped == "")
-        self.write(change.values(stopped=reason))
+        self.write(_change(campaign_id).where(campaigns.c.stopped == "").values(stopped=reason))
 
     # rows
 
@@ -134,9 +132,7 @@ class Ledger(Attempts):
         Those whose key is there already keep their content and take the new place and label. What was left out under a
         label that comes again is forgotten: the new row says what holds for it now.
         """
-        left_out = sa.select(rows.c.id, rows.c.label, rows.c.key).where(
-            rows.c.campaign_id == campaign_id, rows.c.left_out == 1
-        )
+        known = sa.select(rows.c.id, rows.c.label, rows.c.key).where(rows.c.campaign_id == campaign_id)
         labels, keys = set(new["label"]), set(new["key"])
         contents = zip(*(new[name] for name in records.CONTENT), strict=True)
         seals = [records.seal(campaign_id, content) for content in contents]
@@ -144,8 +140,8 @@ class Ledger(Attempts):
         values = list(zip(*(columns[name] for name in statements.RECORDED), strict=False))
         with self.writing() as connection:
             _refuse_if_purged(connection, campaign_id)
-            known = connection.execute(left_out).all()
-            stale = [{"stale": row.id} for row in known if row.label in labels and row.key not in keys]
+            left_out = connection.execute(known.where(rows.c.left_out == 1)).all()
+            stale = [{"stale": row.id} for row in left_out if row.label in labels and row.key not in keys]
             if stale:
                 connection.execute(sa.delete(rows).where(rows.c.id == sa.bindparam("stale")), stale)
             if values:
@@ -163,9 +159,8 @@ class Ledger(Attempts):
 
     def variants(self, campaign_id: str) -> dict[str, str]:
         """Read which variant each row got, by its key."""
-        query = sa.select(rows.c.key, rows.c.variant).where(
-            rows.c.campaign_id == campaign_id, rows.c.variant.is_not(None), rows.c.left_out == 0
-        )
+        dealt = rows.c.campaign_id == campaign_id, rows.c.variant.is_not(None), rows.c.left_out == 0
+        query = sa.select(rows.c.key, rows.c.variant).where(*dealt)
         return {row.key: str(row.variant) for row in self.read(query)}
 
     def spent(self, campaign_id: str) -> Decimal:
@@ -181,8 +176,7 @@ class Ledger(Attempts):
 
     def note_spent(self, campaign_id: str, spent: Decimal) -> None:
         """Remember what a campaign has spent, as the balance shows."""
-        change = sa.update(campaigns).where(campaigns.c.id == campaign_id)
-        self.write(change.values(spent=to_micro_credits(spent)))
+        self.write(_change(campaign_id).values(spent=to_micro_credits(spent)))
 
     def messages(self, campaign_id: str, states: Iterable[str], *, only: int | None = None) -> list[Message]:
         """List the rows in some states, in the order in which they were recorded; or only one row."""
@@ -230,8 +224,7 @@ class Ledger(Attempts):
         live = sa.exists().where(attempts.c.row_id == rows.c.id, attempts.c.state != "returned")
         waiting = (rows.c.campaign_id == campaign_id, rows.c.skip_kind.is_(None), ~live)
         with self.writing() as connection:
-            stop = sa.update(campaigns).where(campaigns.c.id == campaign_id)
-            connection.execute(stop.values(stopped=reason, paused=0))
+            connection.execute(_change(campaign_id).values(stopped=reason, paused=0))
             connection.execute(_doubt_returned(campaign_id, UNASKED))
             connection.execute(sa.update(rows).where(*waiting).values(skipped=reason, skip_kind=CANCELLED))
 
@@ -316,6 +309,10 @@ class Ledger(Attempts):
                 "another file with ledger=, or connect to the account that it belongs to."
             )
             raise LedgerError(message)
+
+
+def _change(campaign_id: str) -> sa.Update:
+    return sa.update(campaigns).where(campaigns.c.id == campaign_id)
 
 
 def _says(row: Mapping[str, Any], occurrence: int) -> str:

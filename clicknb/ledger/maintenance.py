@@ -92,9 +92,8 @@ def export_csv(ledger: Ledger, directory: Path) -> list[Path]:
     except OSError as error:
         message = f"{directory} cannot be made: {error.strerror}. Nothing was written. Name another folder."
         raise InvalidInput(message) from error
-    files = {"campaigns": everything, "suppressed": suppression.frame(ledger)} | {
-        kind: pd.concat(found) for kind, found in pieces.items() if found
-    }
+    told = {kind: pd.concat(found) for kind, found in pieces.items() if found}
+    files = {"campaigns": everything, "suppressed": suppression.frame(ledger), **told}
     for kind, frame in files.items():
         export.to_csv(frame, directory / f"{kind}.csv", index=kind in pieces)
     return [directory / f"{kind}.csv" for kind in files]

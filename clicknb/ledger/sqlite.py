@@ -396,9 +396,8 @@ def _configure(connection: Any, *, fixed: bool) -> None:
     connection.execute("PRAGMA secure_delete = ON")  # what is purged is overwritten
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute(f"PRAGMA cache_size = {-CACHE}")
-    (application,), (pages,) = (
-        connection.execute(f"PRAGMA {name}").fetchone() for name in ("application_id", "page_count")
-    )
+    questions = ("PRAGMA application_id", "PRAGMA page_count")
+    (application,), (pages,) = (connection.execute(question).fetchone() for question in questions)
     ours = application == tables.APPLICATION_ID or not pages  # else it is another program's, and stays as it is
     if ours and not fixed:
         connection.execute("PRAGMA journal_mode = WAL")

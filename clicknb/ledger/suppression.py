@@ -7,9 +7,8 @@ when. An entry holds for every sender ID, or for one of them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 import sqlalchemy as sa
@@ -20,8 +19,7 @@ from clicknb.ledger.tables import suppressions
 from clicknb.ledger.units import from_micros, to_micros
 
 
-@dataclass(frozen=True, slots=True)
-class Suppressed:
+class Suppressed(NamedTuple):
     """The list as it was at one moment.
 
     Attributes
@@ -92,7 +90,6 @@ def frame(ledger: Ledger) -> pd.DataFrame:
     return frames.build(frames.SUPPRESSED, rows)
 
 
-_newest = (
-    sa.select(sa.func.max(suppressions.c.id).label("id")).group_by(suppressions.c.to, suppressions.c.sender).subquery()
-)
+_whom = suppressions.c.to, suppressions.c.sender
+_newest = sa.select(sa.func.max(suppressions.c.id).label("id")).group_by(*_whom).subquery()
 _LATEST = sa.select(suppressions).join(_newest, _newest.c.id == suppressions.c.id).order_by(suppressions.c.id)

@@ -27,7 +27,6 @@ from clicknb.messages.template import Field, Template
 Rows = npt.NDArray[np.bool_]
 
 _HOLE = "\0"  # stands for a placeholder where the words around it are looked at
-_STRANGER = 9  # digits in a row that may be somebody's number
 _PART = 5  # digits that may be what is left of it where a text was cut
 _FEWEST = 3  # rows that make a campaign: two texts may well be the same
 _TIMES, _LONGER = 3, 100  # a text is much longer by so many medians, and by so many characters
@@ -220,9 +219,8 @@ def _wording(template: Template, frame: pd.DataFrame, known: frozenset[str]) -> 
         what = f"The link is broken by a space near {_near(words, link.start())}. Close it up."
         yield finding("broken_link", what)
     if words != words.strip():
-        yield finding(
-            "outer_blanks", "The text begins or ends with blanks or line ends, which are paid for. Delete them."
-        )
+        what = "The text begins or ends with blanks or line ends, which are paid for. Delete them."
+        yield finding("outer_blanks", what)
     if doubled := lint_patterns.SPARE_SPACE.search(words):
         what = f"There is a space too many near {_near(words, doubled.start())}. Delete it."
         yield finding("gap", what)
@@ -411,7 +409,7 @@ def _count(rows: Rows) -> str:
 
 
 def _quoted(text: str) -> str:
-    return f"'{display.shorten(display.mask_digits(text, _STRANGER))}'"
+    return f"'{display.shorten(display.mask_digits(text, display.STRANGER))}'"
 
 
 def _near(text: str, place: int) -> str:

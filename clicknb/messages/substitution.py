@@ -201,11 +201,8 @@ def _in_words(text: str, table: Mapping[str, str]) -> str:
 
 
 def _shown(character: str) -> str:
-    return (
-        f"{character} ({name(character)})"
-        if character.isprintable()
-        else f"{name(character)} ({code_point(character)})"
-    )
+    called = name(character)
+    return f"{character} ({called})" if character.isprintable() else f"{called} ({code_point(character)})"
 
 
 def plain(character: str) -> str:

@@ -36,9 +36,8 @@ class Findings:
         self._rows = controls.html()
         form.on_change(self.which)
         form.on_change(self.words)
-        self.view = controls.column(
-            self._title, self._kinds, self._out, controls.row(self.which, self.words, align="flex-start"), self._rows
-        )
+        search = controls.row(self.which, self.words, align="flex-start")
+        self.view = controls.column(self._title, self._kinds, self._out, search, self._rows)
 
     def refused(self, before: tuple[str, ...]) -> tuple[str, ...]:
         """Name the kinds of repair that are not accepted; those without a tick stay as they were."""
@@ -58,9 +57,8 @@ class Findings:
             self.which.options = checked.choices()
         table, count = checked.table(self.which.value, self.words.value, ROWS)
         more = f" The first {ROWS}:" if count > ROWS else ""
-        self._rows.value = markup.line(f"{display.many(count, 'row')}.{more}") + (
-            markup.table(table, max_rows=ROWS) if count else ""
-        )
+        said = markup.line(f"{display.many(count, 'row')}.{more}")
+        self._rows.value = said + (markup.table(table, max_rows=ROWS) if count else "")
 
     def _show_kinds(self, checked: Checked) -> None:
         repairs = checked.repairs()

@@ -31,9 +31,8 @@ def planned(checked: Checked) -> str:
     if said := [*checked.warnings, *checked.texts]:
         drawn += markup.notice("note", "Look at this first.\n" + "\n".join(f"– {one}" for one in said))
     if len(checked.dear):
-        drawn += markup.line("Characters that force Unicode:") + markup.table(
-            checked.dear[list(_DEAR)].rename(columns=_DEAR), max_rows=_MOST
-        )
+        dear = checked.dear[list(_DEAR)].rename(columns=_DEAR)
+        drawn += markup.line("Characters that force Unicode:") + markup.table(dear, max_rows=_MOST)
     if len(checked.countries) > 1:
         drawn += markup.line("By country:") + markup.table(checked.countries.rename(columns=_COUNTRIES), max_rows=_MOST)
     return drawn

@@ -117,7 +117,8 @@ class ResultPanel:
 
         def job(task: Task) -> Result:
             def seen(look: Look) -> None:
-                self._meanwhile(Result.of(self._campaign))
+                self.result = result = Result.of(self._campaign)
+                self._shown.value = render.result(self._campaign.name, result)
                 said = f"{look.left:,} of {total:,} {are}." if look.trouble is None else str(look.trouble)
                 task.progress(total - look.left, total, said)
 
@@ -127,10 +128,6 @@ class ResultPanel:
 
     def _found(self, result: Result) -> None:
         self.result = result
-
-    def _meanwhile(self, result: Result) -> None:
-        self._found(result)
-        self._shown.value = render.result(self._campaign.name, result)
 
     def _save(self, ending: str) -> None:
         def job(_: Task) -> str:

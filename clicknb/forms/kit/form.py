@@ -201,7 +201,7 @@ class Form(Displayed):
         task, stop = self._task, self._stop
         if task is None:
             return
-        task.cancel()
+        task.stop.set()
         self._cancel.disabled = True
         self._cancel.description = "Stopping …"
         if stop is not None:

@@ -39,10 +39,6 @@ class Task:
         """Whether the work shall stop; whoever does it looks now and then."""
         return self.stop.is_set()
 
-    def cancel(self) -> None:
-        """Ask the work to stop."""
-        self.stop.set()
-
     def progress(self, done: int, total: int, text: str = "") -> None:
         """Say how far the work is; quick, and may be called for every row.
 

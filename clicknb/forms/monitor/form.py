@@ -110,7 +110,7 @@ class MonitorForm(Form):
         self.on_click(self.resume, lambda: self._make_sure(sending))
         self.on_click(self.stop, lambda: self._make_sure(cancelling))
         self.on_click(self.yes, self._do)
-        self.on_click(self.no, self._leave)
+        self.on_click(self.no, lambda: self._make_sure(None))
         self.on_click(self.csv, lambda: self._save("csv"))
         self.on_click(self.excel, lambda: self._save("xlsx"))
 
@@ -265,11 +265,8 @@ class MonitorForm(Form):
     def _doubtful(self) -> int:
         return 0 if self.sight is None else self.sight.doubtful
 
-    def _make_sure(self, question: _Question) -> None:
+    def _make_sure(self, question: _Question | None) -> None:
         self._sure = question
-
-    def _leave(self) -> None:
-        self._sure = None
 
     def _do(self) -> None:
         if self._sure is not None:

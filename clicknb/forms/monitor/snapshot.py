@@ -177,6 +177,8 @@ def see(account: Account, name: str, by: str, before: Sight | None = None) -> Si
     same = before is not None and (before.name, before.by, before.stopped) == (name, by, stopped)
     if before is not None and same and before.outcomes.equals(outcomes):
         return before
+    with _drawing:
+        picture = figures.png(figures.plot(outcomes, by=by, title=name, stacked=True))
     counts = {str(word): int(count) for word, count in summaries.outcome(outcomes).value_counts().items() if count}
     return Sight(
         name=name,
@@ -188,14 +190,8 @@ def see(account: Account, name: str, by: str, before: Sight | None = None) -> Si
         groups=summaries.summary(outcomes, by),
         reasons=campaign.reasons(),
         costs=campaign.residuals(),
-        picture=draw(outcomes, by, name),
+        picture=picture,
     )
-
-
-def draw(outcomes: pd.DataFrame, by: str, name: str) -> bytes:
-    """Draw what came of a campaign."""
-    with _drawing:
-        return figures.png(figures.plot(outcomes, by=by, title=name, stacked=True))
 
 
 def written(account: Account, sight: Sight | None) -> str:
@@ -203,10 +199,8 @@ def written(account: Account, sight: Sight | None) -> str:
     if sight is None:
         return snippet.program(account, [], ["sms.campaigns()"])
     by = {"by": sight.by}
-    in_memory = account.ledger_path is None
-    lines = (
-        ["# That is a new sandbox. This one is in memory: leave the line out in its own kernel."] if in_memory else []
-    )
+    note = "# That is a new sandbox. This one is in memory: leave the line out in its own kernel."
+    lines = [note] if account.ledger_path is None else []
     lines += [
         f"campaign = {snippet.call('sms.campaign', [sight.name], {})}",
         f"{snippet.call('campaign.track', [LONGEST_WATCH], {})}  # Watch; campaign.refresh() asks once",

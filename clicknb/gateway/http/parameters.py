@@ -5,7 +5,6 @@ Rules are those of the HTTP API specification 2.3.8 (section 5) unless another s
 
 from __future__ import annotations
 
-import operator
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -177,11 +176,8 @@ def _flag(name: str, value: Any) -> str:
 
 def _between(low: int, high: int, unit: str) -> _Rule:
     def rule(name: str, value: Any) -> str:
-        try:
-            number = operator.index(value)
-        except TypeError:
-            number = None
-        if number is None or isinstance(value, bool) or not low <= number <= high:
+        number = checks.integer(value)
+        if number is None or not low <= number <= high:
             _refuse(name, f"must be a whole number {low} to {high} ({unit}), not {value!r}")
         return str(number)
 

@@ -177,8 +177,6 @@ def see(account: Account, name: str, by: str, before: Sight | None = None) -> Si
     same = before is not None and (before.name, before.by, before.stopped) == (name, by, stopped)
     if before is not None and same and before.outcomes.equals(outcomes):
         return before
-    with _drawing:
-        picture = figures.png(figures.plot(outcomes, by=by, title=name, stacked=True))
     counts = {str(word): int(count) for word, count in summaries.outcome(outcomes).value_counts().items() if count}
     return Sight(
         name=name,
@@ -190,8 +188,14 @@ def see(account: Account, name: str, by: str, before: Sight | None = None) -> Si
         groups=summaries.summary(outcomes, by),
         reasons=campaign.reasons(),
         costs=campaign.residuals(),
-        picture=picture,
+        picture=draw(outcomes, by, name),
     )
+
+
+def draw(outcomes: pd.DataFrame, by: str, name: str) -> bytes:
+    """Draw what came of a campaign."""
+    with _drawing:
+        return figures.png(figures.plot(outcomes, by=by, title=name, stacked=True))
 
 
 def written(account: Account, sight: Sight | None) -> str:

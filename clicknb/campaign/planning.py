@@ -71,7 +71,7 @@ _TEXT = Field("text", "", None, str)
 
 
 def make_one(context: Context, to: str, text: str, options: Options) -> Single:
-    """Work out the fate of one message, as ``make`` does for a table of one row and the template ``{text}``."""
+    """Work out the fate of one message, as ``work_out`` does for a table of one row and the template ``{text}``."""
     verdict = typed(to if to.strip() else "", options.country, doctor.check_repairs(options.refuse))
     barred = _bars(context, options.sender)(verdict.to) if verdict.to else None
     written, unwritten = _TEXT.write(text if text.strip() else math.nan)

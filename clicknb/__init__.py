@@ -86,14 +86,7 @@ _HOMES = {
     "substitute": "messages.substitution",
     "substitutions": "messages.substitution",
 }
-_MODULES = {
-    "codes": "gateway.http.codes",
-    "errors": "errors",
-    "export": "export",
-    "forms": "forms",
-    "frames": "frames",
-    "testing": "testing",
-}
+_MODULES = {"codes": "gateway.http.codes"} | {name: name for name in ("errors", "export", "forms", "frames", "testing")}
 
 
 if not TYPE_CHECKING:  # else a type checker would find every name here, misspelt ones too

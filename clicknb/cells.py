@@ -10,8 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from clicknb.checks import described
-from clicknb.errors import InvalidInput
+from clicknb.checks import described, refuse
 
 _LONGEST_SHOWN = 30
 
@@ -44,11 +43,11 @@ def _readable(cells: pd.Series[Any]) -> list[Any]:
     if cells.dtype != "object":
         return values
     if odd := [value for value in values if isinstance(value, Collection) and not isinstance(value, str)]:
-        message = (
+        refuse(
             f"{len(odd):,} cells of the column {cells.name!r} hold no text, number or date; the first holds "
-            f"{described(odd[0])}. Nothing was sent. Make texts of them first, such as with .str.decode or .str.join."
+            f"{described(odd[0])}.",
+            "Make texts of them first, such as with .str.decode or .str.join.",
         )
-        raise InvalidInput(message)
     return values
 
 
@@ -119,16 +118,12 @@ def require_columns(frame: pd.DataFrame, wanted: Sequence[str], *, purpose: str)
     if missing := [name for name in wanted if name not in frame.columns]:
         near = [match for name in missing if (match := nearest(name, there)) is not None]
         hint = f" Did you mean {' and '.join(map(repr, near))}?" if near else ""
-        message = (
-            f"{purpose} needs {_columns(missing)}, but the table has {_columns(there)}.{hint} "
-            "Nothing was sent; correct the name or the table's header."
+        refuse(
+            f"{purpose} needs {_columns(missing)}, but the table has {_columns(there)}.{hint}",
+            "Correct the name or the table's header.",
         )
-        raise InvalidInput(message)
     if twice := [name for name in wanted if there.count(name) > 1]:
-        message = (
-            f"{purpose} needs {_columns(twice)}, but the table has more than one such. Nothing was sent; rename one."
-        )
-        raise InvalidInput(message)
+        refuse(f"{purpose} needs {_columns(twice)}, but the table has more than one such.", "Rename one.")
 
 
 def nearest(name: str, choices: Iterable[str]) -> str | None:

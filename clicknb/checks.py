@@ -29,14 +29,13 @@ _Value = TypeVar("_Value")
 MOST_CREDITS = 10**9
 """What a ledger can hold."""
 
-_MICRO = Decimal("0.000001")
 _LONGEST_SHOWN = 40
 _BREAKS_A_LINE = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
-def refuse(what: str, remedy: str) -> NoReturn:
-    """Raise ``InvalidInput`` with the promise that nothing was sent between its two sentences."""
-    message = f"{what} Nothing was sent. {remedy}"
+def refuse(what: str, remedy: str = "") -> NoReturn:
+    """Raise ``InvalidInput`` with the promise that nothing was sent after its first sentence."""
+    message = f"{what} Nothing was sent. {remedy}".rstrip()
     raise InvalidInput(message)
 
 
@@ -111,7 +110,7 @@ def whole(name: str, value: object, low: int | None = None, high: int | None = N
     InvalidInput
         It is another number, or something else: text of digits, ``2.0`` and ``True`` too.
     """
-    number = None if isinstance(value, bool) else _index(value)
+    number = integer(value)
     if number is None or (low is not None and number < low) or (high is not None and number > high):
         bounds = {(True, True): f" {low} to {high}", (True, False): f" of at least {low}"}
         wanted = f"a whole number{bounds.get((low is not None, high is not None), '')}"
@@ -119,9 +118,10 @@ def whole(name: str, value: object, low: int | None = None, high: int | None = N
     return number
 
 
-def _index(value: Any) -> int | None:
+def integer(value: Any) -> int | None:
+    """Read a value as a whole number; None if it is something else, and of True and False."""
     try:
-        return operator.index(value)
+        return None if isinstance(value, bool) else operator.index(value)
     except TypeError:
         return None
 
@@ -141,7 +141,7 @@ def amount(name: str, value: object, most: int = MOST_CREDITS, *, zero: bool = F
     """
     number = _number(value)
     if not (0 < number <= most or (zero and number == 0)):
-        least = "0" if zero else f"{_MICRO:f}"
+        least = "0" if zero else "0.000001"
         refuse(
             f"{name} must be a number {least} to {most:,}, not {described(value)}.",
             "Pass one, without quotation marks.",
@@ -203,9 +203,8 @@ def every(name: str, values: pd.Series[Any], pattern: str, rule: str, remedy: st
     """
     wrong = values[~values.str.fullmatch(pattern)]
     if len(wrong):
-        refuse(
-            f"{len(wrong):,} of {len(values):,} {name} are not {rule}; the first is {described(wrong.iloc[0])}.", remedy
-        )
+        first = described(wrong.iloc[0])
+        refuse(f"{len(wrong):,} of {len(values):,} {name} are not {rule}; the first is {first}.", remedy)
 
 
 def country(value: str | None) -> str | None:
@@ -223,11 +222,10 @@ def country(value: str | None) -> str | None:
     code = str(value).strip().upper()
     if code not in SUPPORTED_REGIONS:
         hint = " Did you mean 'GB'?" if code == "UK" else ""
-        message = (
-            f"{value!r} is no country code.{hint} Nothing was sent; "
-            "write the two letters of ISO 3166, such as country='ZA', or leave it out."
+        refuse(
+            f"{value!r} is no country code.{hint}",
+            "Write the two letters of ISO 3166, such as country='ZA', or leave it out.",
         )
-        raise InvalidInput(message)
     return code
 
 

@@ -14,9 +14,11 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
+from textwrap import indent
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import clicknb as cn
+from clicknb import display
 from clicknb.campaign.plan_repr import left_out_by_kind
 from clicknb.clock import RunningClock
 from clicknb.errors import NotSent
@@ -162,7 +164,7 @@ def _planned(plan: Plan) -> str:
     shown = rows.loc[[*rows.index[:3], *dear.index[:1]]].astype("str")
     return "\n".join(
         [
-            _indented(repr(plan)),
+            indent(repr(plan), "  "),
             "",
             f"  Text: {TEXT}",
             "",
@@ -196,7 +198,7 @@ def _sent(plan: Plan, say: Say) -> Campaign:
 
 
 def _states(campaign: Campaign) -> str:
-    return ", ".join(f"{count:,} {state}" for state, count in campaign.counts.items() if state != "skipped")
+    return display.counted({state: count for state, count in campaign.counts.items() if state != "skipped"})
 
 
 # what it came to
@@ -290,7 +292,3 @@ def _kept(campaign: Campaign, directory: Path) -> str:
     chart.write_bytes(png(campaign.plot()))
     report = campaign.report(directory / "demo.html")
     return f"  chart   {chart}\n  report  {report}"
-
-
-def _indented(text: str) -> str:
-    return "\n".join(f"  {line}" for line in text.splitlines())

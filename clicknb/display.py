@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import re
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
@@ -36,7 +36,7 @@ _ADDRESS = frozenset({"to", "from", "read_as", "number", "numbers", "cell", "tel
 _ADDRESS_PART = ("phone", "mobile", "msisdn")
 _TEXT = frozenset({"text", "message", "body"})
 
-_STRANGER = 9
+STRANGER = 9
 """Digits in a row that make an unnamed cell look like a phone number."""
 
 MONTHS = (
@@ -170,6 +170,28 @@ def credits(value: Decimal | float | None) -> str:
     return f"{'0' if amount == '-0' else amount} {'credit' if amount == '1' else 'credits'}"
 
 
+def many(count: int, thing: str) -> str:
+    """Write a number of things.
+
+    Examples
+    --------
+    >>> many(1, "row"), many(1200, "row")
+    ('1 row', '1,200 rows')
+    """
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+
+
+def counted(counts: Mapping[str, int]) -> str:
+    """Write how many are in each state.
+
+    Examples
+    --------
+    >>> counted({"accepted": 1200, "unknown": 1})
+    '1,200 accepted, 1 unknown'
+    """
+    return ", ".join(f"{count:,} {state}" for state, count in counts.items())
+
+
 def percent(share: float, decimals: int = 0) -> str:
     """Write a share in per cent; only nothing is 0 %, and only everything is 100 %.
 
@@ -221,11 +243,8 @@ def masked(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _masked_column(column: pd.Series[Any], name: object) -> pd.Series[Any]:
-    if column.dtype.kind in "bmM" or not len(column):
-        return column.copy()
-    values: list[Any] = column.tolist()
-    cells = [_masker(name)(value) for value in values]
-    if all(new is old for new, old in zip(cells, values, strict=True)):
+    cells = _masked_cells(column, name)
+    if cells is None:
         return column.copy()
     import pandas as pd
 
@@ -235,17 +254,20 @@ def _masked_column(column: pd.Series[Any], name: object) -> pd.Series[Any]:
 def _masked_index(index: pd.Index[Any]) -> pd.Index[Any]:
     import pandas as pd
 
-    if isinstance(index, pd.RangeIndex) or not len(index):
-        return index
     if isinstance(index, pd.MultiIndex):
         levels = [_masked_index(index.get_level_values(level)) for level in range(index.nlevels)]
         return pd.MultiIndex.from_arrays(levels, names=index.names)
-    if index.dtype.kind in "bmM":
-        return index
-    values: list[Any] = index.tolist()
-    cells = [_masker(index.name)(value) for value in values]
-    same = all(new is old for new, old in zip(cells, values, strict=True))
-    return index if same else pd.Index(cells, name=index.name)
+    cells = None if isinstance(index, pd.RangeIndex) else _masked_cells(index, index.name)
+    return index if cells is None else pd.Index(cells, name=index.name)
+
+
+def _masked_cells(values: pd.Series[Any] | pd.Index[Any], name: object) -> list[Any] | None:
+    """Hide what is to be hidden in a column; None if that is nothing."""
+    if values.dtype.kind in "bmM":
+        return None
+    plain: list[Any] = values.tolist()
+    cells = [_masker(name)(value) for value in plain]
+    return None if all(new is old for new, old in zip(cells, plain, strict=True)) else cells
 
 
 def _masker(name: object) -> Callable[[Any], Any]:
@@ -263,7 +285,7 @@ def _address(value: Any) -> Any:
 
 
 def _text(value: Any) -> Any:
-    return shorten(mask_digits(value, _STRANGER)) if isinstance(value, str) else _stranger(value)
+    return shorten(mask_digits(value, STRANGER)) if isinstance(value, str) else _stranger(value)
 
 
 def _stranger(value: Any) -> Any:
@@ -271,7 +293,7 @@ def _stranger(value: Any) -> Any:
         return value
     # A number that a spreadsheet turned into a float is read without its exponent.
     text = f"{value:.0f}" if isinstance(value, float) else str(value)
-    hidden = mask_digits(text, _STRANGER)
+    hidden = mask_digits(text, STRANGER)
     return value if hidden == text else hidden
 
 
@@ -288,7 +310,7 @@ _VALUE = "float:none;width:auto;margin:0;padding:0"
 _QUIET = "color:var(--jp-ui-font-color2,inherit)"
 _CELL = "padding:2px 8px;border:0;border-bottom:1px solid var(--jp-border-color2,#9e9e9e)"
 # Jupyter would typeset $...$ in a person's text as mathematics.
-_PLAIN = "tex2jax_ignore mathjax_ignore"
+PLAIN = "tex2jax_ignore mathjax_ignore"
 
 
 def panel(title: str, rows: Sequence[tuple[str, str]], note: str = "", *tables: pd.DataFrame) -> str:
@@ -317,7 +339,7 @@ def panel(title: str, rows: Sequence[tuple[str, str]], note: str = "", *tables: 
     under = "".join(map(table, tables))
     last = f'<div style="{_QUIET};margin-top:4px">{_safe(note)}</div>' if note else ""
     return (
-        f'<div class="{_PLAIN}" style="{_PANEL}"><div style="{_TITLE}">{_safe(title)}</div>'
+        f'<div class="{PLAIN}" style="{_PANEL}"><div style="{_TITLE}">{_safe(title)}</div>'
         f'<dl style="{_FACTS}">{facts}</dl>{under}{last}</div>'
     )
 
@@ -368,7 +390,7 @@ def table(frame: pd.DataFrame, max_rows: int = 10) -> str:
     more = f'<div style="{_QUIET}">and {left:,} more rows</div>' if left else ""
     numeric = ([] if counts else [False]) + [kind.kind in "iuf" for kind in frame.dtypes]
     return (
-        f'<div class="{_PLAIN}" style="overflow-x:auto;margin-top:6px">'
+        f'<div class="{PLAIN}" style="overflow-x:auto;margin-top:6px">'
         f'<table style="border-collapse:collapse;font-size:12px;margin:0"><thead>{_row("th", head, numeric)}</thead>'
         f"<tbody>{''.join(_row('td', cells, numeric) for cells in body)}</tbody></table>{more}</div>"
     )
@@ -400,7 +422,7 @@ def _label(label: Any) -> str:
 
 
 def _plain(text: str) -> str:
-    return mask_digits(shorten(text, 400), _STRANGER)
+    return mask_digits(shorten(text, 400), STRANGER)
 
 
 def _safe(text: str) -> str:

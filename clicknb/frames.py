@@ -17,12 +17,6 @@ DELIVERIES = ("pending", "at_network", "delivered", "failed", "cancelled", "expi
 SURE = ("certain", "likely", "guess")
 STATES = ("planned", "sending", "accepted", "rejected", "unknown", "absent", "skipped")
 
-RESULTS = (
-    *("delivered", "at_network", "pending", "failed", "expired", "cancelled"),
-    *("rejected", "unknown", "absent", "planned", "skipped"),
-)
-"""What can have come of a row; each row is exactly one of them."""
-
 CAUSES = ("as planned", "dearer route", "cheaper route", "refunded", "no estimate", "not charged yet")
 """Why a charge is what it is, beside the estimate of the plan."""
 
@@ -54,6 +48,9 @@ WORDS: Mapping[str, Word] = {
 }
 """Every state and every delivery in words."""
 
+RESULTS = tuple(word for word in WORDS if word not in {"accepted", "sending"})
+"""What can have come of a row; each row is exactly one of them."""
+
 
 def _choice(*values: str) -> pd.CategoricalDtype:
     return pd.CategoricalDtype(list(values), ordered=False)
@@ -67,13 +64,17 @@ _RESULT = _choice(*RESULTS)
 
 Schema = Mapping[str, Any]
 
-SENDS: Schema = {
+_MESSAGE: Schema = {
     "to": "str",
     "country": "str",
     "sender": "str",
     "text": "str",
     "encoding": _ENCODING,
     "parts": "Int16",
+}
+
+SENDS: Schema = {
+    **_MESSAGE,
     "climsgid": "str",
     "apimsgid": "str",
     "state": _STATE,
@@ -226,12 +227,7 @@ AUTOPSY: Schema = {
 }
 
 OUTCOMES: Schema = {
-    "to": "str",
-    "country": "str",
-    "sender": "str",
-    "text": "str",
-    "encoding": _ENCODING,
-    "parts": "Int16",
+    **_MESSAGE,
     "variant": "str",
     "state": _STATE,
     "error_code": "str",

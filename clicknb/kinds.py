@@ -28,7 +28,7 @@ class Kind(NamedTuple):
     """
 
     means: str
-    advice: str
+    advice: str = "Nothing to do."
     sure: Sure | None = None
 
 
@@ -43,36 +43,30 @@ REPAIRS: dict[str, Kind] = {
     "quotes": Kind(
         'Quotation marks, an apostrophe or ="..." stood around the number; people and programs add them so that a '
         "spreadsheet leaves the number alone. They were taken off.",
-        "Nothing to do.",
-        "certain",
+        sure="certain",
     ),
     "invisible": Kind(
         "Characters that cannot be seen came along when the number was copied from a web page or a chat. "
         "They were taken out.",
-        "Nothing to do.",
-        "certain",
+        sure="certain",
     ),
     "other digits": Kind(
         "The digits are those of another script or of a wide font. They were written as 0 to 9.",
-        "Nothing to do.",
-        "certain",
+        sure="certain",
     ),
     "number format": Kind(
         "A program took the number for an amount and wrote .0 at its end, or commas into it. These were taken out; "
         "all its digits are there.",
-        "Nothing to do.",
-        "certain",
+        sure="certain",
     ),
     "leading 00": Kind(
         "The number begins with 00, or with what else people dial before a country code. That was taken off.",
-        "Nothing to do.",
-        "certain",
+        sure="certain",
     ),
     "inner zero": Kind(
         "There is a 0 between the country code and the number, as in +44 (0). It is only for calls within the "
         "country, and was taken out.",
-        "Nothing to do.",
-        "certain",
+        sure="certain",
     ),
     "country code": Kind(
         "The number is written as people write it at home. The country code of the country you named was put in front.",
@@ -203,7 +197,7 @@ KINDS: dict[str, Kind] = REPAIRS | PROBLEMS | LEFT_OUT
 
 SKIPPED: dict[str, Kind] = KINDS | {
     CANCELLED: Kind("The campaign was cancelled before the message left.", "Plan it again under a new name."),
-    PURGED: Kind("The ledger has forgotten whom the message was for and what it said.", "Nothing to do."),
+    PURGED: Kind("The ledger has forgotten whom the message was for and what it said."),
     "plan": Kind("A plan of an older version left the row out.", "See the words beside it."),
 }
 """Why the ledger has a row that is not sent: the kinds of plans, and what happened to the row later."""

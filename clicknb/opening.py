@@ -17,9 +17,10 @@ from clicknb import checks
 from clicknb.account import Account
 from clicknb.campaign.context import Context
 from clicknb.campaign.questions import listed
-from clicknb.clock import Clock, RealClock, RunningClock, SteppedClock
+from clicknb.clock import START, Clock, RealClock, RunningClock, SteppedClock
 from clicknb.errors import ConfigError, InvalidInput
 from clicknb.gateway import credentials
+from clicknb.gateway.address import check_base_url, is_loopback
 from clicknb.gateway.connections import Connections, needs_proxy
 from clicknb.gateway.http.client import Clickatell
 from clicknb.gateway.limits import USUAL_RATE
@@ -29,8 +30,6 @@ from clicknb.gateway.transport import (
     RequestsTransport,
     SequentialExchange,
     ThreadedExchange,
-    check_base_url,
-    is_loopback,
 )
 from clicknb.ledger.ledger import Ledger
 from clicknb.recipients.numbers import typed
@@ -102,11 +101,10 @@ def sandbox(
         gateway, last = Gateway(seed=seed, credits=credits, faults=chosen), None
     else:
         gateway, last = _kept(directory, seed, credits, chosen)
-    start = {} if last is None else {"start": last}
-    clock: Clock = SteppedClock(**start) if speed is None else RunningClock(speed, **start)
-    return in_process(
-        gateway, Ledger(None if directory is None else directory / "ledger.sqlite", owner="sandbox"), clock
-    )
+    start = last or START
+    clock: Clock = SteppedClock(start) if speed is None else RunningClock(speed, start)
+    place = None if directory is None else directory / "ledger.sqlite"
+    return in_process(gateway, Ledger(place, owner="sandbox"), clock)
 
 
 def in_process(gateway: Gateway, ledger: Ledger, clock: Clock) -> Account:
@@ -133,8 +131,7 @@ def _with_fault(fault: str) -> Iterator[Context]:
     from clicknb.simulator.faults import IN_WORDS
 
     if fault not in IN_WORDS:
-        message = f"There is no rehearsal with {fault!r}; there is {', '.join(IN_WORDS)}. Nothing was sent."
-        raise InvalidInput(message)
+        checks.refuse(f"There is no rehearsal with {fault!r}; there is {', '.join(IN_WORDS)}.")
     with sandbox(credits=1_000_000, faults=fault) as sms:
         yield sms.context
 

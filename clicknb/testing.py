@@ -26,10 +26,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clicknb import checks
 from clicknb.account import Account
 from clicknb.campaign import rehearsal
 from clicknb.campaign.rehearsal import Accepted, Rehearsal, Verdict
-from clicknb.errors import InvalidInput
 from clicknb.opening import connect, sandbox, seeded
 from clicknb.simulator.faults import IN_WORDS, SHARE, Fault
 from clicknb.simulator.gateway import Gateway
@@ -136,11 +136,10 @@ def messages(sms: Account) -> list[Message]:
         The gateway is in another process; nobody can look into it from here.
     """
     if sms.context.simulator is None:
-        message = (
-            "This account's gateway is not in this process, so what it has accepted cannot be seen from here. Nothing "
-            "was sent. testing.check takes the gateway's own record."
+        checks.refuse(
+            "This account's gateway is not in this process, so what it has accepted cannot be seen from here.",
+            "testing.check takes the gateway's own record.",
         )
-        raise InvalidInput(message)
     return sms.context.simulator.messages
 
 

@@ -42,15 +42,7 @@ def residuals(frame: pd.DataFrame) -> pd.DataFrame:
     cause = cause.mask(difference > 0, "dearer route").mask(difference < 0, "cheaper route")
     cause = cause.mask((charge == 0) & (estimated > 0), "refunded")
     cause = cause.mask(estimated.isna(), "no estimate").mask(charge.isna(), "not charged yet")
-    facts = pd.DataFrame(
-        {
-            "country": accepted["country"],
-            "cause": cause,
-            "estimated": estimated.to_numpy(),
-            "charge": charge.to_numpy(),
-            "residual": difference.to_numpy(),
-        }
-    )
+    facts = accepted[["country", "estimated", "charge"]].assign(cause=cause, residual=difference)
     groups = facts.groupby(["country", "cause"], dropna=False, sort=True)
     rows = [
         {"country": country, "cause": cause, "messages": len(group)}

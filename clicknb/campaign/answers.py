@@ -51,11 +51,7 @@ MATRIX: dict[str, Rule] = {
     "error not listed": _UNKNOWN,
     # HTTP: only an explicit throttle says that nothing was accepted
     "http 429": Rule("returned", "pause", ask=True),
-    "http 1xx": _UNKNOWN,
-    "http 2xx": _UNKNOWN,
-    "http 3xx": _UNKNOWN,
-    "http 4xx": _UNKNOWN,
-    "http 5xx": _UNKNOWN,
+    **dict.fromkeys(("http 1xx", "http 2xx", "http 3xx", "http 4xx", "http 5xx"), _UNKNOWN),
     "reply empty": _UNKNOWN,
     "reply unreadable": _UNKNOWN,
     # no reply: what matters is whether the first byte can have left

@@ -315,10 +315,9 @@ def unless_stopped(campaign: Campaign, stopped: str) -> Campaign:
     """
     if not stopped:
         return campaign
-    counts = ", ".join(f"{count:,} {state}" for state, count in campaign.counts.items())
     message = (
-        f"Campaign {campaign.name!r} stopped before its end: {stopped.rstrip('.')}. So far: {counts}. Planned rows "
-        "have not been sent and nothing is lost. When the cause is gone, go on with "
-        f"sms.campaign({campaign.name!r}).resume()."
+        f"Campaign {campaign.name!r} stopped before its end: {stopped.rstrip('.')}. So far: "
+        f"{display.counted(campaign.counts)}. Planned rows have not been sent and nothing is lost. When the cause is "
+        f"gone, go on with sms.campaign({campaign.name!r}).resume()."
     )
     raise CampaignStopped(message, campaign=campaign)

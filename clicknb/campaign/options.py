@@ -10,7 +10,6 @@ from decimal import Decimal
 from typing import Any, Literal, get_args
 
 from clicknb import checks
-from clicknb.errors import InvalidInput
 from clicknb.gateway.http.parameters import SendOptions, encode
 from clicknb.gateway.limits import DEAREST, MOST_PARTS
 from clicknb.hours import decide
@@ -63,11 +62,7 @@ class Options:
 
     def __post_init__(self) -> None:
         if not self.name.strip():
-            message = "A campaign needs a name: it is how running a cell again is recognised. Nothing was sent."
-            raise InvalidInput(message)
-        if not 1 <= self.max_parts <= MOST_PARTS:
-            message = f"max_parts must be 1 to {MOST_PARTS}, not {self.max_parts}. Nothing was sent."
-            raise InvalidInput(message)
+            checks.refuse("A campaign needs a name: it is how running a cell again is recognised.")
         if self.sender:
             encode({"sender": self.sender})
 

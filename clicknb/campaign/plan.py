@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
@@ -20,7 +20,8 @@ from clicknb.campaign.context import Context
 from clicknb.campaign.options import Options
 from clicknb.campaign.planning import WorkedOut
 from clicknb.campaign.recording import Recording
-from clicknb.errors import ConfirmationNeeded, InvalidInput
+from clicknb.campaign.rehearsal import Rehearsal
+from clicknb.errors import ConfirmationNeeded
 from clicknb.gateway.limits import FARTHEST
 from clicknb.ledger import views
 from clicknb.ledger.records import Recorded
@@ -30,10 +31,6 @@ from clicknb.messages.template import Template
 from clicknb.messages.unicode_cost import Saving
 from clicknb.recipients.doctor import doctor
 from clicknb.recipients.report import DoctorReport, doctor_report
-
-if TYPE_CHECKING:
-    from clicknb.campaign.rehearsal import Rehearsal
-
 
 MOST_TESTS = 20
 """How many messages ``Plan.test`` sends at most."""
@@ -163,7 +160,8 @@ class Plan:
             )
             raise ConfirmationNeeded(message)
         options = self.options.each(self._check_time(at))
-        self._refuse_overspending()
+        if words := self.overspends:
+            checks.refuse(f"This plan {words}.", "Raise the budget or plan for fewer people.")
         ledger = self.context.ledger
         recorded: Mapping[str, Recorded] = {}
         if known := ledger.campaign_id(self.name):  # before anything of it is changed
@@ -317,14 +315,8 @@ class Plan:
         if at is None:
             return None
         if not isinstance(at, datetime) or at.tzinfo is None or not now < at <= now + FARTHEST:
-            message = f"at must be a time with a zone, ahead of now by at most 7 days, not {at}. Nothing was sent."
-            raise InvalidInput(message)
+            checks.refuse(f"at must be a time with a zone, ahead of now by at most 7 days, not {at}.")
         return at
-
-    def _refuse_overspending(self) -> None:
-        if words := self.overspends:
-            message = f"This plan {words}. Nothing was sent. Raise the budget or plan for fewer people."
-            raise InvalidInput(message)
 
     # what it says at a glance
 

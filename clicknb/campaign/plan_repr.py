@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pandas as pd
 
 from clicknb import display, frames
+from clicknb.display import many
 from clicknb.gateway.limits import LIST_SIZE
 from clicknb.hours.decide import PRESETS, Hours, rules_for
 from clicknb.kinds import DUPLICATE, REPAIRS
@@ -35,10 +36,11 @@ def html(plan: Plan) -> str:
     rows = plan.to_send
     longest = rows.sort_values("parts", ascending=False, kind="stable").head(_SAMPLE)
     sample = longest[["to", "country", "text", "encoding", "parts", "credits_low"]]
+    warned = [("look at" if place == 0 else "", warning) for place, warning in enumerate(plan.warnings)]
     several = plan.countries.dropna(axis="columns", how="all")
     return display.panel(
         f"Plan {plan.name}",
-        [*facts(plan), *_warned(plan)],
+        [*facts(plan), *warned],
         _note(plan),
         *([several] if len(several) > 1 else []),
         sample,
@@ -79,20 +81,12 @@ class PlanWarning(NamedTuple):
         return self.without_code or self.text
 
 
-def warnings(plan: Plan) -> list[PlanWarning]:
+def warnings(plan: Plan) -> Iterator[PlanWarning]:
     """Say what one should know before a plan is sent."""
-    return list(_looks(plan))
-
-
-def _warned(plan: Plan) -> list[tuple[str, str]]:
-    return [("look at" if place == 0 else "", warning) for place, warning in enumerate(plan.warnings)]
-
-
-def _looks(plan: Plan) -> Iterator[PlanWarning]:
     rows, options = plan.to_send, plan.options
     yield from _cost_warning(plan)
     if guesses := int((rows["sure"] == "guess").sum()):
-        said = f"{_many(guesses, 'number')} could be read in another way too: see"
+        said = f"{many(guesses, 'number')} could be read in another way too: see"
         yield PlanWarning("guess", f"{said} plan.doctor().", f"{said} the rows above.")
     yield from _unicode_warning(plan)
     yield from _lint_warning(plan)
@@ -101,14 +95,14 @@ def _looks(plan: Plan) -> Iterator[PlanWarning]:
     northern = int(rows["to"].str.startswith("1").sum())
     if northern and not options.sender.isdecimal():
         said = (
-            f"{_many(northern, 'number')} in North America (+1): networks there block what does not come from a "
+            f"{many(northern, 'number')} in North America (+1): networks there block what does not come from a "
             "two-way number that is registered with them, so give that number as sender."
         )
         yield PlanWarning("registered", said)
     if options.hours is None:
         yield from _hours_warning(rows)
     if plan.live and (tests := sum(reserved(to) is not None for to in rows["to"])):
-        said = f"{_many(tests, 'number')} reserved for tests: they belong to nobody, but cost money on this account."
+        said = f"{many(tests, 'number')} reserved for tests: they belong to nobody, but cost money on this account."
         yield PlanWarning("reserved", said)
 
 
@@ -117,14 +111,13 @@ def _unicode_warning(plan: Plan) -> Iterator[PlanWarning]:
     found = plan.saving
     if not found.parts_added:
         return
-    said = (
-        f"{_many(found.rows, 'text')} with characters that force Unicode, which adds {_many(found.parts_added, 'part')}"
-    )
+    added = many(found.parts_added, "part")
+    said = f"{many(found.rows, 'text')} with characters that force Unicode, which adds {added}"
     if not found.parts_saved:
         yield PlanWarning("unicode", f"{said}; see plan.autopsy().", f"{said}; see the table below.")
         return
     credits = f" and {display.credits(found.credits_saved)}" if found.credits_saved else ""
-    saves = f"would save {_many(found.parts_saved, 'part')}{credits}, see"
+    saves = f"would save {many(found.parts_saved, 'part')}{credits}, see"
     yield PlanWarning(
         "unicode",
         f"{said}; substitute=True {saves} plan.autopsy().",
@@ -137,21 +130,18 @@ def _lint_warning(plan: Plan) -> Iterator[PlanWarning]:
     found = plan.lint()
     if found.empty:
         return
-    more = f" And {len(found) - 1:,} more" if len(found) > 1 else ""
-    yield PlanWarning("texts", f"The texts: {found['what'].iloc[0]}{f'{more}: see plan.lint().' if more else ''}")
+    more = f" And {len(found) - 1:,} more: see plan.lint()." if len(found) > 1 else ""
+    yield PlanWarning("texts", f"The texts: {found['what'].iloc[0]}{more}")
 
 
 def _hours_warning(rows: pd.DataFrame) -> Iterator[PlanWarning]:
     """Name the countries that have rules of contact times, where none were asked for."""
-    lawful = {
-        country: name for country, name in rules_for(rows["country"].dropna().unique()).items() if PRESETS[name].law
-    }
-    for country, name in lawful.items():
-        count = int((rows["country"] == country).sum())
-        said = f"{_many(count, 'number')} in {country}, whose law limits the hours of advertising:"
-        yield PlanWarning(
-            "hours", f'{said} hours="{name}" keeps to it.', f"{said} the hours of {name} above keep to it."
-        )
+    for country, name in rules_for(rows["country"].dropna().unique()).items():
+        if PRESETS[name].law:
+            count = int((rows["country"] == country).sum())
+            said = f"{many(count, 'number')} in {country}, whose law limits the hours of advertising:"
+            option = f'hours="{name}"'
+            yield PlanWarning("hours", f"{said} {option} keeps to it.", f"{said} the hours of {name} above keep to it.")
 
 
 def _cost_warning(plan: Plan) -> Iterator[PlanWarning]:
@@ -181,9 +171,7 @@ def facts(plan: Plan) -> list[tuple[str, str]]:
     if plan.options.hours is not None:
         found.append(("quiet hours", _hours(plan)))
     if plan.options.mode == "list":
-        found.append(
-            ("requests", f"{len(rows[['text']].drop_duplicates()):,} texts, up to {LIST_SIZE} numbers a request")
-        )
+        found.append(("requests", f"{rows['text'].nunique():,} texts, up to {LIST_SIZE} numbers a request"))
     if plan.balance is not None:
         found.append(("balance", display.credits(plan.balance)))
         left = float(plan.balance) - float(rows["credits_low"].sum())
@@ -229,18 +217,14 @@ def _cost(rows: pd.DataFrame) -> list[tuple[str, str]]:
         most = f"at most {display.credits(float(highest.sum()))} if all are accepted"
         return [("cost", most if highest.notna().all() else "not known: no prices")]
     least = display.credits(float(priced.sum()))
-    if len(rows) and highest.notna().all():
+    if not highest.notna().all():
+        cost = f"at least {least}"
+    elif highest.sum() > priced.sum():
         cost = f"{least} to {display.credits(float(highest.sum()))}"
-        facts = [("cost", f"{cost if highest.sum() > priced.sum() else least} if all are accepted")]
     else:
-        facts = [("cost", f"at least {least} if all are accepted")]
-    if len(priced) < len(rows):
-        facts.append(("without a price", f"{len(rows) - len(priced):,}"))
-    return facts
-
-
-def _many(count: int, thing: str) -> str:
-    return f"{count:,} {thing}{'s' if count != 1 else ''}"
+        cost = least
+    unpriced = len(rows) - len(priced)
+    return [("cost", f"{cost} if all are accepted"), *([("without a price", f"{unpriced:,}")] if unpriced else [])]
 
 
 def _note(plan: Plan) -> str:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -55,8 +55,7 @@ def work_out(context: Context, people: pd.DataFrame, options: Options) -> Worked
     return WorkedOut(shown, written, places, balance)
 
 
-@dataclass(frozen=True, slots=True)
-class Single:
+class Single(NamedTuple):
     """What one message would be, or the ``problem`` that keeps it from being sent."""
 
     to: str | None
@@ -72,7 +71,7 @@ _TEXT = Field("text", "", None, str)
 
 
 def make_one(context: Context, to: str, text: str, options: Options) -> Single:
-    """Work out the fate of one message, as ``make`` does for a table of one row and the template ``{text}``."""
+    """Work out the fate of one message, as ``work_out`` does for a table of one row and the template ``{text}``."""
     verdict = typed(to if to.strip() else "", options.country, doctor.check_repairs(options.refuse))
     barred = _bars(context, options.sender)(verdict.to) if verdict.to else None
     written, unwritten = _TEXT.write(text if text.strip() else math.nan)
@@ -82,7 +81,7 @@ def make_one(context: Context, to: str, text: str, options: Options) -> Single:
     measured = measure(said)
     too_long = _too_long(measured.parts, options.max_parts)
     read = Problem(verdict.kind or "", verdict.problem) if verdict.problem else None
-    problems = (read, barred, broken, _unfit(unwritten), _empty(said), too_long)
+    problems = (read, barred, broken, _said("unfit cell", unwritten), _empty(said), too_long)
     problem = next(filter(None, problems), None)
     words = problem.words if problem else None
     return Single(verdict.to, verdict.country, said, measured.encoding, measured.parts, words)
@@ -117,14 +116,9 @@ def _broken(text: str) -> Problem | None:
     return Problem("broken emoji", words) if LONE_SURROGATE.search(text) else None
 
 
-def _unfit(words: object) -> Problem | None:
-    """Leave out a text that a cell does not let be written; what is not a str says of no problem."""
-    return Problem("unfit cell", words) if isinstance(words, str) and words else None
-
-
-def _closed(kind: str, words: Any) -> Problem | None:
-    """Leave out whose hours it is not, or nobody knows; what is not a str says of no problem."""
-    return Problem(kind, words) if isinstance(words, str) else None
+def _said(kind: str, words: object) -> Problem | None:
+    """Leave out what others have found a problem with; what is not a str, or empty, says of none."""
+    return Problem(kind, words) if isinstance(words, str) and words else None
 
 
 def _empty(text: str) -> Problem | None:
@@ -161,7 +155,7 @@ def _observe_hours(
     plan["local_time"] = decided["local_time"]
     words = decide.problems(decided, now, options.outside, holds=FARTHEST).where(rows).tolist()
     kinds = decided["zone"].isna().map({True: "no zone", False: "outside hours"}).tolist()
-    _refuse(plan, map(_closed, kinds, words))
+    _refuse(plan, map(_said, kinds, words))
     return None if given is None else given.map(zones.read_zone, na_action="ignore")
 
 
@@ -170,17 +164,12 @@ def _write(context: Context, plan: pd.DataFrame, people: pd.DataFrame, options: 
     written = [Template(text).render(people.loc[rows]) for text, rows in _shares(context, plan, options)]
     texts, problems = (pd.concat(pieces).reindex(plan.index) for pieces in zip(*written, strict=True))
     plan["written"] = texts.fillna("")
-    _refuse_broken(plan)
-    plan["text"] = substitute(plan["written"]) if options.substitute else plan["written"]
-    _refuse(plan, map(_unfit, problems.tolist()))
-    _refuse(plan, map(_empty, plan["text"].tolist()))
-
-
-def _refuse_broken(plan: pd.DataFrame) -> None:
-    """Leave out broken texts, which nothing else can read."""
-    broken = list(map(_broken, plan["written"].tolist()))
+    broken = list(map(_broken, plan["written"].tolist()))  # which nothing else can read
     plan["written"] = plan["written"].mask(pd.Series(broken, plan.index, dtype="object").notna(), "")
     _refuse(plan, broken)
+    plan["text"] = substitute(plan["written"]) if options.substitute else plan["written"]
+    _refuse(plan, map(partial(_said, "unfit cell"), problems.tolist()))
+    _refuse(plan, map(_empty, plan["text"].tolist()))
 
 
 def _shares(context: Context, plan: pd.DataFrame, options: Options) -> list[tuple[str, pd.Index[Any]]]:

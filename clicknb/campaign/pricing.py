@@ -35,14 +35,12 @@ def price(context: Context, plan: pd.DataFrame, listed: Mapping[str, Decimal]) -
     rows = plan[plan["problem"].isna()]
     parts, most_parts = (rows[column].astype("float64") for column in ("parts", "parts_high"))
     highest = _highest(context, rows, listed)
-    plan["credits_low"] = pd.Series(None, plan.index, dtype="float64")
-    plan["credits_high"] = _credits(highest, most_parts).reindex(plan.index)
+    known: dict[str, int | None] = {}
+    balance = None
     try:
-        known = _stated(context, rows)
-        balance = context.gateway.getbalance()
+        known, balance = _stated(context, rows), context.gateway.getbalance()
     except TransportError as error:
         logger.warning("Planned without prices: %s", error)
-        return None
     lowest = rows["country"].map(known).astype("float64")
     plan["credits_low"] = _credits(lowest, parts).reindex(plan.index)
     highest = highest.where(highest.isna() | lowest.isna() | (highest >= lowest), lowest)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
@@ -16,13 +16,7 @@ from clicknb.gateway.http import codes
 from clicknb.gateway.http.wire import MessageCharge, MessageStatus
 from clicknb.ledger import views
 
-if TYPE_CHECKING:
-    pass
-
-
 _ID = "[0-9A-Fa-f]{32}"
-
-
 _PREFIX = "[1-9][0-9]{0,14}"
 
 

@@ -33,6 +33,9 @@ class Accepted(Protocol):
         """Its text as the handset shows it."""
 
 
+_FAILINGS = ("lost", "unrecorded", "doubled", "wrong_text", "wrong_number")
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What the gateway's record says about the ledger's; each list names client message ids, see ``check``."""
@@ -48,14 +51,13 @@ class Verdict:
     @property
     def ok(self) -> bool:
         """Whether nothing was lost, doubled or changed."""
-        return not any((self.lost, self.unrecorded, self.doubled, self.wrong_text, self.wrong_number))
+        return not any(getattr(self, name) for name in _FAILINGS)
 
     def __repr__(self) -> str:
         strangers = f", {self.strangers:,} of them from elsewhere" if self.strangers else ""
         found = "nothing lost, doubled or changed"
         if not self.ok:
-            names = ("lost", "unrecorded", "doubled", "wrong_text", "wrong_number")
-            found = ", ".join(f"{len(getattr(self, name)):,} {name.replace('_', ' ')}" for name in names)
+            found = display.counted({name.replace("_", " "): len(getattr(self, name)) for name in _FAILINGS})
         return f"<Verdict: {self.accepted:,} accepted{strangers}; {found}>"
 
 
@@ -99,15 +101,12 @@ class Rehearsal:
     verdict: Verdict
 
     def _facts(self) -> list[tuple[str, str]]:
-        states = [
-            (when, ", ".join(f"{count:,} {state}" for state, count in counts.items()))
-            for when, counts in (
-                ("after sending", self.sent),
-                ("after reconciling", self.settled),
-            )
-        ]
         judged = "nothing lost, doubled or changed" if self.verdict.ok else repr(self.verdict)
-        return [*states, ("at the gateway", f"{self.verdict.accepted:,} accepted; {judged}")]
+        return [
+            ("after sending", display.counted(self.sent)),
+            ("after reconciling", display.counted(self.settled)),
+            ("at the gateway", f"{self.verdict.accepted:,} accepted; {judged}"),
+        ]
 
     def __repr__(self) -> str:
         return display.lines(f"Rehearsal with {self.fault}", self._facts(), _REHEARSED)

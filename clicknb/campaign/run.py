@@ -91,9 +91,8 @@ def execute(
     ledger = context.ledger
     with ledger.sending(campaign_id, takeover=takeover):
         ledger.abandon(campaign_id, context.clock.now())
-        doubted = ledger.doubt_returned(
-            campaign_id, context.clock.now() - REMEMBERED
-        )  # nobody has asked to resend them
+        # nobody has asked to resend what came back that long ago
+        doubted = ledger.doubt_returned(campaign_id, context.clock.now() - REMEMBERED)
         found = ledger.messages(campaign_id, {"planned", *resend})
         messages = [message for message in found if wanted(message) and message.row_id not in doubted]
         stopped = _run(context, name, campaign_id, messages, progress)
@@ -125,7 +124,8 @@ def _run(
     stays, unanswered = _ask_about_copies(context, name, campaign_id, messages, progress=progress, certain=certain)
     settings, returned = ledger.campaign(campaign_id), ledger.returned(campaign_id)
     together = LIST_SIZE if settings["mode"] == "list" else 1
-    leaving = [one for one in messages if one.row_id not in stays and _allowed(context, one)]
+    allow = context.allow
+    leaving = [one for one in messages if one.row_id not in stays and (allow is None or one.to in allow)]
     with progress_bar(len(leaving), name, progress) as bar:
         brakes = _brakes(context, campaign_id, settings["budget"])
         sender = Sender(context, campaign_id, brakes, Gate(ledger, Rules.from_json(settings["rules"])), bar.update)
@@ -175,10 +175,6 @@ def cancel(context: Context, name: str, campaign_id: str) -> None:
         left = [one for one in context.ledger.messages(campaign_id, {"planned"}) if one.row_id in stays]
         Inquiry(context, campaign_id).doubt(left, CANCELLED_UNASKED)
     track.cancel(context, campaign_id)
-
-
-def _allowed(context: Context, message: Message) -> bool:
-    return context.allow is None or message.to in context.allow
 
 
 def _brakes(context: Context, campaign_id: str, budget: int | None) -> Brakes:

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from threading import Event as Signal
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from clicknb.campaign.context import Context
 from clicknb.errors import (
@@ -115,11 +115,9 @@ def _worth_repeating(
     return False
 
 
-def read_statuses(
-    context: Context, ids: Sequence[str], *, command: str = "querymsg", by: str = "apimsgid"
-) -> Iterator[tuple[int, wire.MessageStatus]]:
+def read_statuses(context: Context, ids: Sequence[str], *, command: str) -> Iterator[tuple[int, wire.MessageStatus]]:
     """Ask for the status of messages; those that got no readable answer are left out and logged."""
-    yield from _read_all(context, command, [{by: value} for value in ids], wire.read_status)
+    yield from _read_all(context, command, [{"apimsgid": value} for value in ids], wire.read_status)
 
 
 def read_charges(context: Context, ids: Sequence[str]) -> Iterator[tuple[int, wire.MessageCharge]]:
@@ -180,23 +178,20 @@ def _ask_returned(context: Context, campaign_id: str) -> None:
 
 
 def _note_statuses(context: Context, asked: Sequence[Attempt], source: str, command: str) -> None:
-    seen = []
-    for number, answer in read_statuses(context, [attempt.apimsgid for attempt in asked], command=command):
-        attempt = asked[number]
-        event = _event(context, attempt, answer.status, source)
-        seen.append(replace(event, news=answer.status != attempt.status))
+    answers = read_statuses(context, [attempt.apimsgid for attempt in asked], command=command)
+    told = ((asked[number], answer.status) for number, answer in answers)
+    seen = [_event(context, attempt, status, source, news=status != attempt.status) for attempt, status in told]
     context.ledger.note(seen)
 
 
 def _note_charges(context: Context, asked: Sequence[Attempt]) -> None:
-    seen = []
-    for number, answer in read_charges(context, [attempt.apimsgid for attempt in asked]):
-        seen.append(replace(_event(context, asked[number], answer.status, "charge"), charge=answer.charge))
+    answers = read_charges(context, [attempt.apimsgid for attempt in asked])
+    seen = [_event(context, asked[number], told.status, "charge", charge=told.charge) for number, told in answers]
     context.ledger.note(seen)
 
 
-def _event(context: Context, attempt: Attempt, status: str, source: str) -> Event:
-    return Event(attempt.row_id, attempt.attempt, attempt.apimsgid, status, context.clock.now(), source)
+def _event(context: Context, attempt: Attempt, status: str, source: str, **more: Any) -> Event:
+    return Event(attempt.row_id, attempt.attempt, attempt.apimsgid, status, context.clock.now(), source, **more)
 
 
 def reconcile(context: Context, campaign_id: str) -> int:

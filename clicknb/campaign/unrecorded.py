@@ -99,7 +99,7 @@ class Inquiry:
         now = self._context.clock.now()
         copy, last = self._origin.adopt(now), self._origin.last_sent(self._campaign_id)
         gone = self._record(self._doubt(one, FORGOTTEN) for one in self._forgotten(suspects, copy, now))
-        suspects = _without(suspects, gone)
+        suspects = [one for one in suspects if one.row_id not in gone]
         if not self._certain and last is not None:
             self._certain_until = self._origin.newest_row if copy is None else copy.newest_row
         found_lately = copy is not None and now - copy.found_at <= REMEMBERED
@@ -176,7 +176,7 @@ class Inquiry:
             if message.row_id in self._known:
                 turn, name, status = self._known[message.row_id]
                 if message.row_id <= self._certain_until:
-                    yield self._accepted(message, turn, name, status.apimsgid)
+                    yield self._attempt(message, turn, name, "accepted", apimsgid=status.apimsgid)
                 else:
                     yield self._doubt(message, ANOTHER_TEXT, name, turn)
 
@@ -195,17 +195,18 @@ class Inquiry:
                 if name:
                     yield message, name
 
-    def _accepted(self, message: Message, turn: int, name: str, apimsgid: str) -> Found:
-        now, attempt = self._context.clock.now(), message.attempt + 1
-        intent = Intent(message.row_id, attempt, name, to_micros(now), turn=turn)
-        return intent, AttemptResult(message.row_id, attempt, "accepted", now, apimsgid)
-
     def _doubt(self, message: Message, reason: str, name: str = "", turn: int = 0) -> Found:
         """Name an attempt that may have been made."""
-        now, attempt, turn = self._context.clock.now(), message.attempt + 1, turn or message.turn
+        turn = turn or message.turn
         name = name or climsgid(self._campaign_id, message.key, turn)
+        return self._attempt(message, turn, name, "unknown", error=reason)
+
+    def _attempt(
+        self, message: Message, turn: int, name: str, state: str, *, apimsgid: str = "", error: str = ""
+    ) -> Found:
+        now, attempt = self._context.clock.now(), message.attempt + 1
         intent = Intent(message.row_id, attempt, name, to_micros(now), turn=turn)
-        return intent, AttemptResult(message.row_id, attempt, "unknown", now, error=reason)
+        return intent, AttemptResult(message.row_id, attempt, state, now, apimsgid, error=error)
 
     def _record(self, attempts: Iterable[Found]) -> set[int]:
         """Write attempts down; returns the rows that are settled by it."""
@@ -234,7 +235,3 @@ def _sample(messages: Sequence[Message]) -> list[Message]:
     first = list(messages[: SAMPLE // 2])
     rest = messages[SAMPLE // 2 :]
     return first + list(rest[:: max(1, len(rest) // (SAMPLE // 2))])
-
-
-def _without(messages: Sequence[Message], rows: set[int]) -> list[Message]:
-    return [message for message in messages if message.row_id not in rows]

@@ -13,7 +13,7 @@ from clicknb.account import Account
 from clicknb.errors import ConfigError
 from clicknb.forms.kit import controls, markup, snippet
 from clicknb.forms.kit.form import Form
-from clicknb.gateway.credentials import Credentials, Secret, find
+from clicknb.gateway.credentials import VARIABLES, Credentials, Secret, find
 from clicknb.gateway.http.client import Clickatell
 from clicknb.gateway.transport import RequestsTransport
 from clicknb.opening import LIVE_URL, connect, sandbox
@@ -56,11 +56,11 @@ class Login:
         AccountError
             The gateway does not take them.
         """
-        absent = [name for name in _NAMES if name not in self.given and not os.environ.get(_place(name))]
+        absent = [name for name in _NAMES if name not in self.given and not os.environ.get(VARIABLES[name])]
         if absent:
             message = (
                 f"Missing: {', '.join(_NAMES[name] for name in absent)}. Nothing was contacted. Write it into its "
-                f"field, or set {', '.join(map(_place, _NAMES))} in the environment before the kernel starts."
+                f"field, or set {', '.join(VARIABLES.values())} in the environment before the kernel starts."
             )
             raise ConfigError(message)
         login: dict[str, Any] = {name: secret.reveal() for name, secret in self.given.items()}
@@ -121,7 +121,7 @@ class Connect(Form):
         self._received = controls.html()
         self.open = controls.button("Connect", main=True)
         self._facts = controls.html()
-        self.on_change(self.where, self._change)
+        self.on_change(self.where, self.login.forget)
         for name in _NAMES:
             getattr(self, name).observe(self._quietly(self._taker(name)), names="value")
         self.on_click(self.open, self._open)
@@ -139,9 +139,6 @@ class Connect(Form):
                 self.refresh()
 
         return take
-
-    def _change(self) -> None:
-        self.login.forget()
 
     def _open(self) -> None:
         if self.where.value == SANDBOX:
@@ -174,17 +171,10 @@ class Connect(Form):
         )
 
     def _code(self) -> str:
-        if self.account is not None:
+        if self.account is not None or self.where.value == SANDBOX:
             return snippet.program(self.account, [], ["sms.balance()"])
-        lines = (
-            ["sms = cn.sandbox()"] if self.where.value == SANDBOX else [snippet.FROM_ENVIRONMENT, "sms = cn.connect()"]
-        )
-        return "\n".join(["import clicknb as cn", "", *lines, "sms.balance()"]) + "\n"
-
-
-def _place(name: str) -> str:
-    """Name the variable that holds a credential."""
-    return f"CLICKATELL_{name.upper()}"
+        lines = ["import clicknb as cn", "", snippet.FROM_ENVIRONMENT, "sms = cn.connect()", "sms.balance()"]
+        return "\n".join(lines) + "\n"
 
 
 def _sandbox() -> tuple[Account, float]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import ipywidgets as w
 
@@ -11,7 +10,7 @@ from clicknb.account import Account
 from clicknb.forms.campaign.form import CampaignForm
 from clicknb.forms.connect import Connect
 from clicknb.forms.kit import controls
-from clicknb.forms.kit.form import Form
+from clicknb.forms.kit.form import Displayed, Form
 from clicknb.forms.message.form import MessageForm
 from clicknb.forms.monitor.form import MonitorForm
 
@@ -19,7 +18,7 @@ FORMS: tuple[Callable[..., Form], ...] = (MessageForm, CampaignForm, MonitorForm
 """The tabs, in their order: each is made with an account and ``background``, and named by its ``title``."""
 
 
-class Console:
+class Console(Displayed):
     """One page with a tab for each form; the last one opens another account, and stops what the others are at.
 
     Attributes
@@ -64,11 +63,6 @@ class Console:
 
     def __repr__(self) -> str:
         return f"<Console: {', '.join(form.title for form in self.forms)}>"
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        bundle: dict[str, Any] = dict(self.view._repr_mimebundle_(**kwargs))
-        bundle["text/plain"] = repr(self)
-        return bundle
 
 
 def form(account: Account | None = None, *, background: bool = True) -> Console:

@@ -11,8 +11,7 @@ from typing import NoReturn, SupportsIndex
 
 from clicknb.errors import ConfigError
 
-_NAMES = ("user", "password", "api_id")
-_VARIABLES = {"user": "CLICKATELL_USER", "password": "CLICKATELL_PASSWORD", "api_id": "CLICKATELL_API_ID"}
+VARIABLES = {"user": "CLICKATELL_USER", "password": "CLICKATELL_PASSWORD", "api_id": "CLICKATELL_API_ID"}
 
 
 class Revealed(str):
@@ -120,7 +119,7 @@ def find(
     given = {"user": user, "password": password, "api_id": api_id}
     sources: list[tuple[str, Callable[[], Mapping[str, str | None]]]] = [
         ("given in the call", lambda: given),
-        ("in the environment", lambda: {name: os.environ.get(_VARIABLES[name]) for name in _NAMES}),
+        ("in the environment", lambda: {name: os.environ.get(variable) for name, variable in VARIABLES.items()}),
     ]
     if dotenv is not None:
         sources.append((f"in {Path(dotenv).name}", lambda: _from_dotenv(Path(dotenv))))
@@ -129,14 +128,14 @@ def find(
     found: dict[str, str] = {}
     places: dict[str, str] = {}
     for place, read in sources:
-        if len(found) == len(_NAMES):
+        if len(found) == len(VARIABLES):
             break
         values = read()
-        for name in _NAMES:
+        for name in VARIABLES:
             value = values.get(name)
             if name not in found and value:
                 found[name], places[name] = value, place
-    missing = [name for name in _NAMES if name not in found]
+    missing = [name for name in VARIABLES if name not in found]
     if missing:
         raise ConfigError(_what_is_missing(missing, places))
     return Credentials(found["user"], Secret(found["password"]), found["api_id"])
@@ -145,7 +144,7 @@ def find(
 def _what_is_missing(missing: list[str], places: Mapping[str, str]) -> str:
     present = ", ".join(f"{name} {place}" for name, place in places.items())
     start = f"Only some credentials were found ({present}); missing:" if present else "No credentials were found:"
-    wanted = ", ".join(f"{name} ({_VARIABLES[name]})" for name in missing)
+    wanted = ", ".join(f"{name} ({VARIABLES[name]})" for name in missing)
     return (
         f"{start} {wanted}. Nothing was contacted. Pass them to connect(), set these environment variables, name a"
         " file with dotenv= or a keyring profile with profile=. To try without an account use cn.sandbox()."
@@ -162,7 +161,7 @@ def _from_dotenv(path: Path) -> Mapping[str, str | None]:
         message = f"There is no file {path.name} to read credentials from. Nothing was contacted."
         raise ConfigError(message)
     values = dotenv_values(path)
-    return {name: values.get(variable) for name, variable in _VARIABLES.items()}
+    return {name: values.get(variable) for name, variable in VARIABLES.items()}
 
 
 def _from_keyring(profile: str) -> Mapping[str, str | None]:
@@ -173,7 +172,7 @@ def _from_keyring(profile: str) -> Mapping[str, str | None]:
         message = "profile= needs the package keyring: pip install 'clicknb[keyring]'. Nothing was contacted."
         raise ConfigError(message) from None
     try:
-        return {name: keyring.get_password(f"clicknb:{profile}", name) for name in _NAMES}
+        return {name: keyring.get_password(f"clicknb:{profile}", name) for name in VARIABLES}
     except KeyringError as error:
         kind = type(error).__name__
     message = (

@@ -19,8 +19,8 @@ class Pace:
     Examples
     --------
     >>> pace = Pace(0.5)
-    >>> pace.take(3)
-    1
+    >>> pace.take_all(1), pace.take_all(1)
+    (True, False)
     >>> 1 < pace.wait_time() <= 2
     True
     """
@@ -35,19 +35,10 @@ class Pace:
         """Seconds until the next message may leave; 0.0 if it may leave now."""
         return max(0.0, self._due - time.monotonic())
 
-    def take(self, wanted: int) -> int:
-        """Count messages that leave now: as many of those wanted as the pace allows."""
-        if not self._interval:
-            return wanted
-        now = time.monotonic()
-        start = max(self._due, now - self._slack)
-        allowed = min(wanted, math.floor((now - start) / self._interval) + 1) if start <= now else 0
-        self._due = start + allowed * self._interval
-        return allowed
-
     def take_all(self, messages: int) -> bool:
         """Count messages that leave in one request now, if the pace allows the first; those after it wait longer."""
-        allowed = self.take(1) == 1
-        if allowed and self._interval:
-            self._due += (messages - 1) * self._interval
-        return allowed
+        now = time.monotonic()
+        if self._due > now:
+            return False
+        self._due = max(self._due, now - self._slack) + messages * self._interval
+        return True

@@ -28,17 +28,6 @@ from clicknb.gateway.deadline import TimedAdapter
 from clicknb.gateway.http.wire import Reply, Request
 from clicknb.gateway.http1 import Unreadable, seconds
 
-__all__ = [
-    "Exchange",
-    "InProcessTransport",
-    "RequestsTransport",
-    "SequentialExchange",
-    "ThreadedExchange",
-    "Transport",
-    "check_base_url",
-    "is_loopback",
-]
-
 logger = logging.getLogger(__name__)
 
 IDLE = 2.0
@@ -229,9 +218,8 @@ class InProcessTransport:
 
     def send(self, request: Request) -> Reply:
         """Send a request once, see ``Transport``."""
-        content = request.body
         try:
-            status, headers, body = self._answer(request.path, content)
+            status, headers, body = self._answer(request.path, request.body)
         except OSError as error:
             refused = isinstance(error, ConnectionRefusedError)
         else:

@@ -115,10 +115,8 @@ def decide(hours: str | Hours, zones: str | Sequence[str], now: datetime, countr
     rule = rule_for(hours, country)
     names = ((zones,) if isinstance(zones, str) else tuple(zones)) or WORLD
     places = [zone(name) for name in names]
-    if rule is None:
-        return Decision(True, None, names[0], moment.astimezone(places[0]))
-    closed = next((place for place in places if not rule.is_open(moment.astimezone(place))), None)
-    if closed is None:
+    closed = next((place for place in places if rule is not None and not rule.is_open(moment.astimezone(place))), None)
+    if rule is None or closed is None:
         return Decision(True, rule, names[0], moment.astimezone(places[0]))
     local = moment.astimezone(closed)
     opens_at = _next_opening(rule, places, moment)
@@ -217,9 +215,8 @@ def problems(decided: pd.DataFrame, now: datetime, outside: str = "refuse", *, h
     reasons = decided["reason"]
     if policy == "schedule":
         too_far = decided["opens_at"] > _utc(now) + holds
-        reasons = reasons.mask(
-            too_far, reasons + f", later than the {holds.days} days that the gateway can hold a message"
-        )
+        later = f", later than the {holds.days} days that the gateway can hold a message"
+        reasons = reasons.mask(too_far, reasons + later)
         cannot &= too_far | decided["opens_at"].isna()
     elif policy == "wait":
         cannot &= decided["opens_at"].isna()

@@ -61,14 +61,12 @@ def write(ledger: Path, witness: Witness) -> None:
             os.fsync(file.fileno())
         draft.replace(place)
     except OSError as error:
-        reason = error.strerror
-    else:
-        return
-    message = (
-        f"{place}, which tells the ledger from its copies, cannot be written: {reason}. Nothing more is sent without "
-        "it; what was sent is in the ledger. Free some space and make its folder writable, then try again."
-    )
-    raise LedgerError(message)
+        message = (
+            f"{place}, which tells the ledger from its copies, cannot be written: {error.strerror}. Nothing more is "
+            "sent without it; what was sent is in the ledger. Free some space and make its folder writable, then try "
+            "again."
+        )
+        raise LedgerError(message) from None
 
 
 def _place(ledger: Path) -> Path:
@@ -115,8 +113,7 @@ class Origin:
             copied_at = connection.execute(sa.select(identity.c.copied_at)).scalar_one()
         if not now.runs and kept is not None and not self._store.fixed:
             # it was deleted, or its log was: what was in it has left all the same
-            with self._store.writing() as connection:
-                connection.execute(sa.update(identity).values(id=kept.ledger))
+            self._store.write(sa.update(identity).values(id=kept.ledger))
             self.copied = True
         elif now.runs and 0 < self._store.migrated_from < _WITNESSED:
             write(path, now)
@@ -128,8 +125,7 @@ class Origin:
 
     def mint(self, campaign: str, says: str) -> str:
         """Make the id of a campaign, the same in each copy of the ledger for the same name and texts."""
-        with self._store.reading() as connection:
-            ledger = connection.execute(sa.select(identity.c.id)).scalar_one()
+        ledger: str = self._store.value(sa.select(identity.c.id))
         return hmac.new(ledger.encode(), json.dumps([campaign, says]).encode(), hashlib.sha256).hexdigest()[:32]
 
     def count(self, connection: sa.Connection) -> None:
@@ -191,19 +187,16 @@ class Origin:
     def asked(self, campaign_id: str, since: datetime) -> set[int]:
         """List the rows of a campaign that the gateway was asked about since a time."""
         query = sa.select(rows.c.id).where(rows.c.campaign_id == campaign_id, rows.c.asked_at >= to_micros(since))
-        with self._store.reading() as connection:
-            return set(connection.execute(query).scalars())
+        return {row.id for row in self._store.read(query)}
 
     def last_sent(self, campaign_id: str) -> datetime | None:
         """Tell when a campaign has sent last, as far as the ledger knows; None if never."""
         query = sa.select(sa.func.max(attempts.c.submitted_at)).join(rows).where(rows.c.campaign_id == campaign_id)
-        with self._store.reading() as connection:
-            last = connection.execute(query).scalar()
+        last = self._store.value(query)
         return None if last is None else from_micros(last)
 
     def _holds(self, intent: Intent) -> bool:
-        with self._store.reading() as connection:
-            return bool(connection.execute(_HOLDS, {"row": intent.row_id, "number": intent.attempt}).scalar())
+        return bool(self._store.value(_HOLDS, {"row": intent.row_id, "number": intent.attempt}))
 
     def _witness(self, connection: sa.Connection, path: Path) -> Witness:
         ledger, runs = connection.execute(sa.select(identity.c.id, identity.c.runs)).one()

@@ -79,8 +79,7 @@ class Ledger(Attempts):
             .group_by(tables.STATE.element)
             .order_by(sa.desc("number"), sa.func.min(rows.c.id))
         )
-        with self.reading() as connection:
-            return {row.state: row.number for row in connection.execute(query)}
+        return {row.state: row.number for row in self.read(query)}
 
     def counts(self) -> list[dict[str, Any]]:
         """Count the rows of every campaign by state."""
@@ -91,8 +90,7 @@ class Ledger(Attempts):
             .group_by(campaigns.c.id, tables.STATE.element)
             .order_by(campaigns.c.started_at, campaigns.c.name)
         )
-        with self.reading() as connection:
-            return [dict(row) for row in connection.execute(query).mappings()]
+        return [row._asdict() for row in self.read(query)]
 
     def start(self, campaign: Mapping[str, Any]) -> str:
         """Record a campaign, or the new mode, budget and rules of one of this name; returns the id that it has."""
@@ -119,15 +117,11 @@ class Ledger(Attempts):
         paused
             Whether the user wanted it so.
         """
-        change = sa.update(campaigns).where(campaigns.c.id == campaign_id)
-        with self.writing() as connection:
-            connection.execute(change.values(stopped=reason, paused=int(paused)))
+        self.write(_change(campaign_id).values(stopped=reason, paused=int(paused)))
 
     def stopped(self, campaign_id: str, reason: str) -> None:
         """Record why a sender stopped, unless somebody has told it to and that is on record."""
-        change = sa.update(campaigns).where(campaigns.c.id == campaign_id, campaigns.c.stopped == "")
-        with self.writing() as connection:
-            connection.execute(change.values(stopped=reason))
+        self.write(_change(campaign_id).where(campaigns.c.stopped == "").values(stopped=reason))
 
     # rows
 
@@ -137,9 +131,7 @@ class Ledger(Attempts):
         Those whose key is there already keep their content and take the new place and label. What was left out under a
         label that comes again is forgotten: the new row says what holds for it now.
         """
-        left_out = sa.select(rows.c.id, rows.c.label, rows.c.key).where(
-            rows.c.campaign_id == campaign_id, rows.c.left_out == 1
-        )
+        known = sa.select(rows.c.id, rows.c.label, rows.c.key).where(rows.c.campaign_id == campaign_id)
         labels, keys = set(new["label"]), set(new["key"])
         contents = zip(*(new[name] for name in records.CONTENT), strict=True)
         seals = [records.seal(campaign_id, content) for content in contents]
@@ -147,8 +139,8 @@ class Ledger(Attempts):
         values = list(zip(*(columns[name] for name in statements.RECORDED), strict=False))
         with self.writing() as connection:
             _refuse_if_purged(connection, campaign_id)
-            known = connection.execute(left_out).all()
-            stale = [{"stale": row.id} for row in known if row.label in labels and row.key not in keys]
+            left_out = connection.execute(known.where(rows.c.left_out == 1)).all()
+            stale = [{"stale": row.id} for row in left_out if row.label in labels and row.key not in keys]
             if stale:
                 connection.execute(sa.delete(rows).where(rows.c.id == sa.bindparam("stale")), stale)
             if values:
@@ -162,16 +154,13 @@ class Ledger(Attempts):
             .select_from(tables.with_telling_attempt())
             .where(rows.c.campaign_id == campaign_id, rows.c.left_out == 0)
         )
-        with self.reading() as connection:
-            return {row[0]: Recorded._make(row[1:]) for row in connection.execute(query)}
+        return {row.key: Recorded._make(row[1:]) for row in self.read(query)}
 
     def variants(self, campaign_id: str) -> dict[str, str]:
         """Read which variant each row got, by its key."""
-        query = sa.select(rows.c.key, rows.c.variant).where(
-            rows.c.campaign_id == campaign_id, rows.c.variant.is_not(None), rows.c.left_out == 0
-        )
-        with self.reading() as connection:
-            return {key: str(variant) for key, variant in connection.execute(query)}
+        dealt = rows.c.campaign_id == campaign_id, rows.c.variant.is_not(None), rows.c.left_out == 0
+        query = sa.select(rows.c.key, rows.c.variant).where(*dealt)
+        return {row.key: str(row.variant) for row in self.read(query)}
 
     def spent(self, campaign_id: str) -> Decimal:
         """Tell what a campaign has spent, in credits: as the balance showed, and no less than what was quoted."""
@@ -186,9 +175,7 @@ class Ledger(Attempts):
 
     def note_spent(self, campaign_id: str, spent: Decimal) -> None:
         """Remember what a campaign has spent, as the balance shows."""
-        change = sa.update(campaigns).where(campaigns.c.id == campaign_id)
-        with self.writing() as connection:
-            connection.execute(change.values(spent=to_micro_credits(spent)))
+        self.write(_change(campaign_id).values(spent=to_micro_credits(spent)))
 
     def messages(self, campaign_id: str, states: Iterable[str], *, only: int | None = None) -> list[Message]:
         """List the rows in some states, in the order in which they were recorded; or only one row."""
@@ -213,16 +200,14 @@ class Ledger(Attempts):
     def state(self, row_id: int) -> str:
         """Tell the state of one row."""
         query = sa.select(tables.STATE).select_from(tables.with_telling_attempt()).where(rows.c.id == row_id)
-        with self.reading() as connection:
-            return str(connection.execute(query).scalar_one())
+        return str(self.value(query))
 
     def leave_out(self, kind: str, reasons: Mapping[int, str]) -> None:
         """Record of rows why they are not sent: the kind, of ``kinds.SKIPPED``, and the words for each."""
         if reasons:
             this = sa.update(rows).where(rows.c.id == sa.bindparam("row"))
             change = this.values(skipped=sa.bindparam("reason"), skip_kind=kind)
-            with self.writing() as connection:
-                connection.execute(change, [{"row": row, "reason": reason} for row, reason in reasons.items()])
+            self.write(change, [{"row": row, "reason": reason} for row, reason in reasons.items()])
 
     def doubt_returned(self, campaign_id: str, before: datetime) -> set[int]:
         """Put in doubt what came back before a time since when the gateway denies all it is asked; returns the rows."""
@@ -238,8 +223,7 @@ class Ledger(Attempts):
         live = sa.exists().where(attempts.c.row_id == rows.c.id, attempts.c.state != "returned")
         waiting = (rows.c.campaign_id == campaign_id, rows.c.skip_kind.is_(None), ~live)
         with self.writing() as connection:
-            stop = sa.update(campaigns).where(campaigns.c.id == campaign_id)
-            connection.execute(stop.values(stopped=reason, paused=0))
+            connection.execute(_change(campaign_id).values(stopped=reason, paused=0))
             connection.execute(_doubt_returned(campaign_id, UNASKED))
             connection.execute(sa.update(rows).where(*waiting).values(skipped=reason, skip_kind=CANCELLED))
 
@@ -285,27 +269,24 @@ class Ledger(Attempts):
     def prices(self, since: datetime) -> dict[str, int | None]:
         """Read the prices asked for since a time: country to micro-credits a part, None where there is no route."""
         query = sa.select(prices.c.country, prices.c.charge).where(prices.c.asked_at >= to_micros(since))
-        with self.reading() as connection:
-            return {row.country: row.charge for row in connection.execute(query)}
+        return {row.country: row.charge for row in self.read(query)}
 
     def dearest(self) -> dict[str, int]:
         """Read the most that a part has cost so far: country to micro-credits."""
-        most = sa.func.max(-(-events.c.charge // rows.c.parts))  # rounded up
+        most = sa.func.max(-(-events.c.charge // rows.c.parts)).label("most")  # rounded up
         query = (
             sa.select(rows.c.country, most)
             .join(rows, rows.c.id == events.c.row_id)
             .where(events.c.charge > 0, rows.c.parts > 0, rows.c.country.is_not(None))
             .group_by(rows.c.country)
         )
-        with self.reading() as connection:
-            return {row[0]: row[1] for row in connection.execute(query)}
+        return {row.country: row.most for row in self.read(query)}
 
     def set_price(self, country: str, charge: Decimal | None, at: datetime) -> None:
         """Remember what the gateway says a part to this country costs at least."""
         values = {"charge": to_micro_credits(charge), "asked_at": to_micros(at)}
         statement = insert(prices).values(country=country, **values)
-        with self.writing() as connection:
-            connection.execute(statement.on_conflict_do_update(index_elements=["country"], set_=values))
+        self.write(statement.on_conflict_do_update(index_elements=["country"], set_=values))
 
     def _prepare(self) -> None:
         super()._prepare()
@@ -327,6 +308,10 @@ class Ledger(Attempts):
                 "another file with ledger=, or connect to the account that it belongs to."
             )
             raise LedgerError(message)
+
+
+def _change(campaign_id: str) -> sa.Update:
+    return sa.update(campaigns).where(campaigns.c.id == campaign_id)
 
 
 _mine = (

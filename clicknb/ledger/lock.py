@@ -167,12 +167,11 @@ def _opened(path: Path) -> int:
     try:
         return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
-        reason = error.strerror
-    message = (
-        f"The lock {path} cannot be made: {reason}. Nothing was sent. Make its folder writable, or choose another "
-        "place with ledger=."
-    )
-    raise LedgerError(message)
+        message = (
+            f"The lock {path} cannot be made: {error.strerror}. Nothing was sent. Make its folder writable, or choose "
+            "another place with ledger=."
+        )
+        raise LedgerError(message) from None
 
 
 def _lock(file: int, takeover: bool) -> None:

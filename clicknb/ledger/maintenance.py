@@ -41,19 +41,20 @@ def backup(ledger: Ledger, path: Path) -> Path:
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except OSError as error:
-        reason = error.strerror
-    else:
-        try:
-            with ledger.driver() as source, closing(sqlite3.connect(path)) as copy:
-                source.backup(copy)
-                copy.execute("UPDATE identity SET copied_at = ?", (to_micros(RealClock().now()),))
-                copy.commit()
-        except LedgerError:
-            path.unlink()
-            raise
-        return path
-    message = f"No backup was made at {path}: {reason}. The ledger is as it was. Name a new file in a folder of yours."
-    raise InvalidInput(message)
+        message = (
+            f"No backup was made at {path}: {error.strerror}. The ledger is as it was. Name a new file in a folder of "
+            "yours."
+        )
+        raise InvalidInput(message) from None
+    try:
+        with ledger.driver() as source, closing(sqlite3.connect(path)) as copy:
+            source.backup(copy)
+            copy.execute("UPDATE identity SET copied_at = ?", (to_micros(RealClock().now()),))
+            copy.commit()
+    except LedgerError:
+        path.unlink()
+        raise
+    return path
 
 
 def export_csv(ledger: Ledger, directory: Path) -> list[Path]:
@@ -91,9 +92,8 @@ def export_csv(ledger: Ledger, directory: Path) -> list[Path]:
     except OSError as error:
         message = f"{directory} cannot be made: {error.strerror}. Nothing was written. Name another folder."
         raise InvalidInput(message) from error
-    files = {"campaigns": everything, "suppressed": suppression.frame(ledger)} | {
-        kind: pd.concat(found) for kind, found in pieces.items() if found
-    }
+    told = {kind: pd.concat(found) for kind, found in pieces.items() if found}
+    files = {"campaigns": everything, "suppressed": suppression.frame(ledger), **told}
     for kind, frame in files.items():
         export.to_csv(frame, directory / f"{kind}.csv", index=kind in pieces)
     return [directory / f"{kind}.csv" for kind in files]
@@ -149,9 +149,8 @@ def purge(
         message = f"The ledger has no campaign {campaign!r}. Nothing was purged."
         raise CampaignError(message)
     chosen = _choice(before, named)
-    with ledger.reading() as connection:
-        touched = connection.execute(sa.select(rows.c.campaign_id).where(rows.c.id.in_(chosen)).distinct()).scalars()
-        ids = list(touched)
+    touched = ledger.read(sa.select(rows.c.campaign_id).where(rows.c.id.in_(chosen)).distinct())
+    ids = [row.campaign_id for row in touched]
     with ExitStack() as stack:
         for campaign_id in ids:
             stack.enter_context(ledger.sending(campaign_id))

@@ -8,8 +8,8 @@ import sqlite3
 import threading
 import warnings
 import weakref
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -120,8 +120,7 @@ class Store:
         self._closed = True
         self._release.close()
 
-    @contextmanager
-    def sending(self, campaign_id: str, *, takeover: bool = False) -> Iterator[None]:
+    def sending(self, campaign_id: str, *, takeover: bool = False) -> AbstractContextManager[None]:
         """Be the only sender of a campaign until the block ends; see ``lock.sending``.
 
         Raises
@@ -129,8 +128,7 @@ class Store:
         CampaignError
             Another sender is at work, or nobody can tell.
         """
-        with sending(self.path or self, campaign_id, takeover=takeover):
-            yield
+        return sending(self.path or self, campaign_id, takeover=takeover)
 
     @contextmanager
     def driver(self) -> Iterator[sqlite3.Connection]:
@@ -142,17 +140,28 @@ class Store:
                 raise TypeError(type(lent))
             yield lent
 
-    @contextmanager
-    def reading(self) -> Iterator[sa.Connection]:
+    def reading(self) -> AbstractContextManager[sa.Connection]:
         """Lend a connection to read by."""
-        with self._transaction(write=False) as connection:
-            yield connection
+        return self._transaction(write=False)
 
-    @contextmanager
-    def writing(self) -> Iterator[sa.Connection]:
+    def writing(self) -> AbstractContextManager[sa.Connection]:
         """Lend a connection for one transaction: all that is written in the block, or nothing."""
-        with self._transaction(write=True) as connection:
-            yield connection
+        return self._transaction(write=True)
+
+    def read(self, query: sa.Executable, values: Mapping[str, Any] | None = None) -> Sequence[Any]:
+        """Read all that a query finds."""
+        with self.reading() as connection:
+            return connection.execute(query, values).all()
+
+    def value(self, query: sa.Executable, values: Mapping[str, Any] | None = None) -> Any:
+        """Read the one value that a query finds."""
+        with self.reading() as connection:
+            return connection.execute(query, values).scalar_one()
+
+    def write(self, statement: sa.Executable, values: Sequence[Mapping[str, Any]] | None = None) -> None:
+        """Carry out one statement in a transaction of its own."""
+        with self.writing() as connection:
+            connection.execute(statement, values)
 
     @contextmanager
     def _writing_bulk(self) -> Iterator[sqlite3.Cursor]:
@@ -387,9 +396,8 @@ def _configure(connection: Any, *, fixed: bool) -> None:
     connection.execute("PRAGMA secure_delete = ON")  # what is purged is overwritten
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute(f"PRAGMA cache_size = {-CACHE}")
-    (application,), (pages,) = (
-        connection.execute(f"PRAGMA {name}").fetchone() for name in ("application_id", "page_count")
-    )
+    questions = ("PRAGMA application_id", "PRAGMA page_count")
+    (application,), (pages,) = (connection.execute(question).fetchone() for question in questions)
     ours = application == tables.APPLICATION_ID or not pages  # else it is another program's, and stays as it is
     if ours and not fixed:
         connection.execute("PRAGMA journal_mode = WAL")

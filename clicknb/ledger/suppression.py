@@ -7,9 +7,8 @@ when. An entry holds for every sender ID, or for one of them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 import sqlalchemy as sa
@@ -20,8 +19,7 @@ from clicknb.ledger.tables import suppressions
 from clicknb.ledger.units import from_micros, to_micros
 
 
-@dataclass(frozen=True, slots=True)
-class Suppressed:
+class Suppressed(NamedTuple):
     """The list as it was at one moment.
 
     Attributes
@@ -49,7 +47,7 @@ def read(ledger: Ledger) -> Suppressed:
     """Read who must not be written to now."""
     found: dict[str, dict[str, tuple[str, datetime]]] = {}
     latest = 0
-    for entry in _current(ledger):
+    for entry in ledger.read(_LATEST):
         latest = max(latest, entry.id)
         if not entry.lifted:
             found.setdefault(entry.to, {})[entry.sender.casefold()] = (entry.source, from_micros(entry.at))
@@ -86,18 +84,12 @@ def frame(ledger: Ledger) -> pd.DataFrame:
     """Show who must not be written to, the longest suppressed first, columns as in ``frames.SUPPRESSED``."""
     rows = [
         {"to": entry.to, "scope": entry.sender, "source": entry.source, "since": from_micros(entry.at)}
-        for entry in _current(ledger)
+        for entry in ledger.read(_LATEST)
         if not entry.lifted
     ]
     return frames.build(frames.SUPPRESSED, rows)
 
 
-_newest = (
-    sa.select(sa.func.max(suppressions.c.id).label("id")).group_by(suppressions.c.to, suppressions.c.sender).subquery()
-)
+_whom = suppressions.c.to, suppressions.c.sender
+_newest = sa.select(sa.func.max(suppressions.c.id).label("id")).group_by(*_whom).subquery()
 _LATEST = sa.select(suppressions).join(_newest, _newest.c.id == suppressions.c.id).order_by(suppressions.c.id)
-
-
-def _current(ledger: Ledger) -> list[Any]:
-    with ledger.reading() as connection:
-        return list(connection.execute(_LATEST))

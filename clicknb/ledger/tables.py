@@ -67,6 +67,10 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
 metadata = sa.MetaData()
 
 
+def _table(name: str, *columns: sa.schema.SchemaItem, **settings: Any) -> sa.Table:
+    return sa.Table(name, metadata, *columns, sqlite_strict=True, **settings)
+
+
 def _number(name: str, least: int, most: int, **settings: Any) -> sa.Column[int]:
     """Make a column of whole numbers; its constraint lets SQLite find a damaged value."""
     within = sa.CheckConstraint(f'"{name}" BETWEEN {least} AND {most}')
@@ -83,9 +87,8 @@ def _money(name: str) -> sa.Column[int]:
 
 _ATTEMPT_STATES = ("sending", "accepted", "rejected", "unknown", "absent", "returned")
 
-campaigns = sa.Table(
+campaigns = _table(
     "campaigns",
-    metadata,
     sa.Column("id", sa.Text, primary_key=True),
     sa.Column("name", sa.Text, nullable=False, unique=True),
     _time("started_at", nullable=False),
@@ -97,29 +100,25 @@ campaigns = sa.Table(
     _time("purged_at"),
     sa.Column("rules", sa.Text, nullable=False, server_default="{}"),
     _number("paused", 0, 1, nullable=False, server_default="0"),
-    sqlite_strict=True,
 )
 
-identity = sa.Table(
+identity = _table(
     "identity",
-    metadata,
     sa.Column("id", sa.Text, primary_key=True),
     _time("copied_at"),
     _time("found_at"),
     _time("known_until"),
     sa.Column("newest_row", sa.Integer),
     sa.Column("runs", sa.Integer, nullable=False),
-    sqlite_strict=True,
 )
 """One row: the id that a ledger has in common with its copies; when this file was copied from another one, if it was
 and has not been sent from since; when it was last found to be a copy by a program that sends, when the last attempt was
 made that it knew of then, and its newest row; and how often a campaign was started in it or ended to send."""
 
-owners = sa.Table("owners", metadata, sa.Column("owner", sa.Text, primary_key=True), sqlite_strict=True)
+owners = _table("owners", sa.Column("owner", sa.Text, primary_key=True))
 
-rows = sa.Table(
+rows = _table(
     "rows",
-    metadata,
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("campaign_id", sa.Text, sa.ForeignKey("campaigns.id"), nullable=False),
     sa.Column("key", sa.Text, nullable=False),
@@ -141,14 +140,12 @@ rows = sa.Table(
     _number("left_out", 0, 1, nullable=False, server_default="0"),
     sa.Column("skip_kind", sa.Text),
     sa.UniqueConstraint("campaign_id", "key"),
-    sqlite_strict=True,
 )
 """``left_out``: the plan left the row out, so that its key is no message's. ``skip_kind`` says why a row is not sent, a
 kind of ``kinds.SKIPPED``; ``skipped`` says it in words, by which nothing is decided."""
 
-attempts = sa.Table(
+attempts = _table(
     "attempts",
-    metadata,
     sa.Column("row_id", sa.Integer, sa.ForeignKey("rows.id"), primary_key=True),
     sa.Column("attempt", sa.Integer, primary_key=True),
     sa.Column("climsgid", sa.Text, nullable=False, index=True),
@@ -162,7 +159,6 @@ attempts = sa.Table(
     sa.Column("decision", sa.Text),
     _number("to_ask", 0, 1, nullable=False, server_default="0"),
     _number("turn", 1, 1_000_000, nullable=False, server_default="1"),
-    sqlite_strict=True,
     sqlite_with_rowid=False,
 )
 
@@ -172,9 +168,8 @@ APIMSGID = attempts.c.apimsgid.collate("NOCASE")
 sa.Index("ix_attempts_apimsgid", APIMSGID, unique=True, sqlite_where=attempts.c.apimsgid.is_not(None))
 sa.Index("ix_attempts_to_ask", attempts.c.row_id, sqlite_where=attempts.c.to_ask == sa.literal_column("1"))
 
-events = sa.Table(
+events = _table(
     "events",
-    metadata,
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("row_id", sa.Integer, sa.ForeignKey("rows.id"), nullable=False),
     sa.Column("attempt", sa.Integer, nullable=False),
@@ -184,7 +179,6 @@ events = sa.Table(
     _time("at", nullable=False),
     sa.Column("source", sa.Text, nullable=False),
     sa.UniqueConstraint("row_id", "attempt", "apimsgid", "status", "at", "source"),
-    sqlite_strict=True,
 )
 
 OWN = sa.and_(
@@ -194,25 +188,21 @@ OWN = sa.and_(
 )
 """Whether an event is an attempt's own: seen under the id that it has, which a denial was not."""
 
-prices = sa.Table(
+prices = _table(
     "prices",
-    metadata,
     sa.Column("country", sa.Text, primary_key=True),
     _money("charge"),
     _time("asked_at", nullable=False),
-    sqlite_strict=True,
 )
 
-suppressions = sa.Table(
+suppressions = _table(
     "suppressions",
-    metadata,
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("to", sa.Text, nullable=False),
     sa.Column("sender", sa.Text, nullable=False),
     sa.Column("source", sa.Text, nullable=False),
     _time("at", nullable=False),
     sa.Column("lifted", sa.Integer, nullable=False),
-    sqlite_strict=True,
 )
 
 _MOST_ATTEMPTS = 1_000_000

@@ -27,8 +27,7 @@ class Tally(NamedTuple):
 
 def tally(ledger: Ledger, campaign_id: str) -> list[Tally]:
     """Count the rows of a campaign by state and status, the most frequent first; as ``record.joined`` shows them."""
-    with ledger.reading() as connection:
-        found = connection.execute(_COUNTED, {"campaign": campaign_id}).all()
+    found = ledger.read(_COUNTED, {"campaign": campaign_id})
     return [Tally(state, _delivery(state, status), *figures) for state, status, *figures in found]
 
 

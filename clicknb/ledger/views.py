@@ -100,9 +100,8 @@ def joined(ledger: Ledger, campaign_id: str) -> pd.DataFrame:
         ``sends``, ``statuses``, ``charges`` and ``outcomes``, with ``row_id``, ``attempt`` and ``row``.
     """
     table = framed(attempted(ledger, campaign_id))
-    table = table.merge(
-        _settled(ledger.known_statuses(campaign_id)), how="left", on=["row_id", "attempt"], suffixes=("", "_seen")
-    )
+    settled = _settled(ledger.known_statuses(campaign_id))
+    table = table.merge(settled, how="left", on=["row_id", "attempt"], suffixes=("", "_seen"))
     table["settled_at"] = pd.to_datetime(table["settled_at"], unit="us", utc=True)
     table["charge"] = table["charge"].astype("float64") / 1_000_000
     accepted = table["state"] == "accepted"

@@ -15,7 +15,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from clicknb import charset
+from clicknb import charset, checks
 from clicknb.errors import InvalidInput
 
 Profile = Literal["clickatell", "standard"]
@@ -74,8 +74,7 @@ class Layout:
 
     def __init__(self, texts: Sequence[str], profile: Profile) -> None:
         if profile not in _OUTSIDE:
-            message = f"The profile {profile!r} is unknown: use 'clickatell' or 'standard'. Nothing was sent."
-            raise InvalidInput(message)
+            checks.refuse(f"The profile {profile!r} is unknown: use 'clickatell' or 'standard'.")
         try:
             joined = "".join(texts)
         except TypeError:
@@ -155,11 +154,10 @@ def refuse_lone_surrogate(text: str) -> None:
         Naming the place.
     """
     if found := LONE_SURROGATE.search(text):
-        message = (
-            f"Character {found.start() + 1} of the text is half a surrogate pair, the remains of a broken emoji. "
-            "Nothing was sent; delete it or write it again."
+        checks.refuse(
+            f"Character {found.start() + 1} of the text is half a surrogate pair, the remains of a broken emoji.",
+            "Delete it or write it again.",
         )
-        raise InvalidInput(message)
 
 
 def name(character: str) -> str:

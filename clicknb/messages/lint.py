@@ -27,7 +27,6 @@ from clicknb.messages.template import Field, Template
 Rows = npt.NDArray[np.bool_]
 
 _HOLE = "\0"  # stands for a placeholder where the words around it are looked at
-_STRANGER = 9  # digits in a row that may be somebody's number
 _PART = 5  # digits that may be what is left of it where a text was cut
 _FEWEST = 3  # rows that make a campaign: two texts may well be the same
 _TIMES, _LONGER = 3, 100  # a text is much longer by so many medians, and by so many characters
@@ -51,13 +50,7 @@ class _Finding(NamedTuple):
     what: str
 
 
-def lint(
-    template: str | Template,
-    frame: pd.DataFrame,
-    *,
-    rendered: tuple[pd.Series[str], pd.Series[str]] | None = None,
-    max_parts: int = 3,
-) -> pd.DataFrame:
+def lint(template: str, frame: pd.DataFrame, *, max_parts: int = 3) -> pd.DataFrame:
     """Look for what is missing, left over or odd in the texts of a campaign; nothing is refused and nothing changed.
 
     Parameters
@@ -66,8 +59,6 @@ def lint(
         The text with its placeholders. One that cannot be read is a finding, not an error.
     frame
         The table of people. Only the columns that the text names are looked at.
-    rendered
-        What ``Template.render`` gave for this frame, if that is known already.
     max_parts
         How many parts a text may need.
 
@@ -102,13 +93,13 @@ def lint(
     'first_name is empty in 1 row: left out. Fill in the table, or give a default, as in {first_name|there}.'
     """
     try:
-        read = template if isinstance(template, Template) else Template(template)
+        read = Template(template)
     except InvalidInput as error:
         if not isinstance(template, str):
             raise
         found = [_Finding("broken", "text", _every(frame), display.mask_digits(str(error), _PART))]
     else:
-        found = sorted(_findings(read, frame, rendered, max_parts), key=lambda one: _ORDER.index(one.finding))
+        found = sorted(_findings(read, frame, max_parts), key=lambda one: _ORDER.index(one.finding))
     return frames.build(
         frames.LINT,
         [
@@ -168,9 +159,7 @@ class _Column:
         return self.cells[int(self.codes[rows.argmax()])]
 
 
-def _findings(
-    template: Template, frame: pd.DataFrame, rendered: tuple[pd.Series[str], pd.Series[str]] | None, max_parts: int
-) -> Iterator[_Finding]:
+def _findings(template: Template, frame: pd.DataFrame, max_parts: int) -> Iterator[_Finding]:
     amiss = list(_amiss(template, frame))
     wrong = {finding.where for finding in amiss}
     columns = {name: _Column.of(name, template, frame) for name in template.columns if name not in wrong}
@@ -180,7 +169,7 @@ def _findings(
     yield from _wording(template, frame, known)
     yield from _links(template, columns)
     if not amiss:
-        texts, problems = rendered or template.render(frame)
+        texts, problems = template.render(frame)
         usable = problems.isna().to_numpy()
         yield from _lengths(template, texts.tolist(), usable, max_parts)
         tidy = np.logical_and.reduce([usable, *(~column.outer_blanks for column in columns.values())])
@@ -230,9 +219,8 @@ def _wording(template: Template, frame: pd.DataFrame, known: frozenset[str]) -> 
         what = f"The link is broken by a space near {_near(words, link.start())}. Close it up."
         yield finding("broken_link", what)
     if words != words.strip():
-        yield finding(
-            "outer_blanks", "The text begins or ends with blanks or line ends, which are paid for. Delete them."
-        )
+        what = "The text begins or ends with blanks or line ends, which are paid for. Delete them."
+        yield finding("outer_blanks", what)
     if doubled := lint_patterns.SPARE_SPACE.search(words):
         what = f"There is a space too many near {_near(words, doubled.start())}. Delete it."
         yield finding("gap", what)
@@ -417,12 +405,11 @@ def _with_default(field: Field) -> str:
 
 
 def _count(rows: Rows) -> str:
-    number = int(rows.sum())
-    return "1 row" if number == 1 else f"{number:,} rows"
+    return display.many(int(rows.sum()), "row")
 
 
 def _quoted(text: str) -> str:
-    return f"'{display.shorten(display.mask_digits(text, _STRANGER))}'"
+    return f"'{display.shorten(display.mask_digits(text, display.STRANGER))}'"
 
 
 def _near(text: str, place: int) -> str:

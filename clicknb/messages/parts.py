@@ -24,8 +24,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from clicknb import frames
-from clicknb.errors import InvalidInput
+from clicknb import checks, frames
 from clicknb.messages.characters import (
     ASTRAL,
     EXTENSION,
@@ -283,11 +282,10 @@ def _filled(starts: Numbers, ends: Numbers, sizes: Numbers, pairs: Numbers) -> t
 def _sizes(encoding: Encoding, udh: int) -> tuple[int, int]:
     """Tell how many units fit in a single message and in each of several parts."""
     if not _CONCATENATION_HEADER <= udh <= _LARGEST_HEADER:
-        message = (
+        checks.refuse(
             f"A part's header of {udh} octets is not possible: udh is {_CONCATENATION_HEADER} (the usual) "
-            f"to {_LARGEST_HEADER}. Nothing was sent."
+            f"to {_LARGEST_HEADER}."
         )
-        raise InvalidInput(message)
     if encoding == "gsm7":
         return _OCTETS * 8 // 7, (_OCTETS - udh) * 8 // 7
     return _OCTETS // 2, (_OCTETS - udh) // 2

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Final, overload
 
@@ -23,17 +23,11 @@ from clicknb import frames
 from clicknb.messages.characters import Profile, code_point, name
 from clicknb.messages.parts import listed, offenders, parts
 
-_APOSTROPHE = "word processors and telephones write it for the apostrophe"
-_NEVER_SEEN = "cannot be seen, and comes along when text is copied"
-_WIDTH = "a space of another width; telephones show one width"
-_NO_BREAK = "a space that keeps two words on a line, which a telephone decides for itself"
-_BULLET = "the bullet of a list, for which people type a dash"
 _LIGATURE = "a ligature of fonts and PDF files: the same letters, one by one"
-_LEFT_TO_RIGHT = "cannot be seen, and changes nothing where all is written from left to right"
 
 _ENTRIES = (
     ("\u2018", "'", "word processors write it for the opening single quote"),
-    ("\u2019", "'", _APOSTROPHE),
+    ("\u2019", "'", "word processors and telephones write it for the apostrophe"),
     ("\u201a", "'", "the low opening single quote of German and others"),
     ("\u2032", "'", "the sign for minutes and feet, commonly typed as an apostrophe"),
     ("\u2039", "'", "the single angle quote that opens in French and closes in Danish"),
@@ -52,19 +46,13 @@ _ENTRIES = (
     ("\u2014", "-", "word processors write it for two hyphens"),
     ("\u2212", "-", "the minus sign of formulas and spreadsheets"),
     ("\u2026", "...", "word processors write it for three dots"),
-    ("\u00a0", " ", _NO_BREAK),
+    ("\u00a0", " ", "a space that keeps two words on a line, which a telephone decides for itself"),
     ("\u202f", " ", "a narrow space that keeps numbers together, as in 1 000 000"),
-    ("\u2000", " ", _WIDTH),
-    ("\u2001", " ", _WIDTH),
-    ("\u2002", " ", _WIDTH),
-    ("\u2003", " ", _WIDTH),
-    ("\u2004", " ", _WIDTH),
-    ("\u2005", " ", _WIDTH),
-    ("\u2006", " ", _WIDTH),
-    ("\u2007", " ", _WIDTH),
-    ("\u2008", " ", _WIDTH),
-    ("\u2009", " ", _WIDTH),
-    ("\u200a", " ", _WIDTH),
+    (
+        "\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a",
+        " ",
+        "a space of another width; telephones show one width",
+    ),
     ("\u3000", " ", "the wide space of East Asian keyboards"),
     ("\t", " ", "a tab, which comes from a spreadsheet; telephones have no stops for it"),
     ("\v", "\n", "the line break within a paragraph of word processors"),
@@ -74,19 +62,16 @@ _ENTRIES = (
     ("\u200b", "", "marks where a line may end, and cannot be seen"),
     ("\u200c", "", "keeps letters from joining, which those of the GSM alphabet never do"),
     ("\u200d", "", "joins letters or emoji; those of the GSM alphabet do not join"),
-    ("\u2060", "", _NEVER_SEEN),
+    ("\u2060", "", "cannot be seen, and comes along when text is copied"),
     ("\ufeff", "", "the mark at the beginning of a file, which cannot be seen"),
     ("\ufe0e", "", "asks for the plain form of a sign, which those of the GSM alphabet have anyway"),
     ("\ufe0f", "", "asks for the coloured form of a sign, which those of the GSM alphabet do not need"),
-    ("\u200e", "", _LEFT_TO_RIGHT),
-    ("\u202a", "", _LEFT_TO_RIGHT),
-    ("\u202c", "", _LEFT_TO_RIGHT),
-    ("\u2066", "", _LEFT_TO_RIGHT),
-    ("\u2068", "", _LEFT_TO_RIGHT),
-    ("\u2069", "", _LEFT_TO_RIGHT),
-    ("\u2022", "-", _BULLET),
-    ("\u25aa", "-", _BULLET),
-    ("\u25cf", "-", _BULLET),
+    (
+        "\u200e\u202a\u202c\u2066\u2068\u2069",
+        "",
+        "cannot be seen, and changes nothing where all is written from left to right",
+    ),
+    ("\u2022\u25aa\u25cf", "-", "the bullet of a list, for which people type a dash"),
     ("\u2044", "/", "the stroke of fractions"),
     ("\u00d7", "x", "the sign of multiplication, as in 2 × 4"),
     ("\u00a9", "(C)", "the usual way to type it"),
@@ -110,7 +95,7 @@ class Substitution:
 
 
 TABLE: Final[Mapping[str, Substitution]] = MappingProxyType(
-    {character: Substitution(replacement, reason) for character, replacement, reason in _ENTRIES}
+    {character: Substitution(replacement, reason) for alike, replacement, reason in _ENTRIES for character in alike}
 )
 """The substitutions by character. Each replacement counts as GSM text in every profile."""
 
@@ -216,11 +201,8 @@ def _in_words(text: str, table: Mapping[str, str]) -> str:
 
 
 def _shown(character: str) -> str:
-    return (
-        f"{character} ({name(character)})"
-        if character.isprintable()
-        else f"{name(character)} ({code_point(character)})"
-    )
+    called = name(character)
+    return f"{character} ({called})" if character.isprintable() else f"{called} ({code_point(character)})"
 
 
 def plain(character: str) -> str:
@@ -249,13 +231,7 @@ def substitutions() -> pd.DataFrame:
     ['NO-BREAK SPACE', ' ']
     """
     rows = (
-        {
-            "character": character,
-            "name": name(character),
-            "code_point": code_point(character),
-            "replacement": entry.replacement,
-            "reason": entry.reason,
-        }
-        for character, entry in TABLE.items()
+        {"character": char, "name": name(char), "code_point": code_point(char), **asdict(entry)}
+        for char, entry in TABLE.items()
     )
     return frames.build(frames.SUBSTITUTIONS, rows)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from clicknb import checks
 from clicknb.cells import as_text, require_columns, shown, text_series
 from clicknb.display import MONTHS
 from clicknb.errors import InvalidInput
@@ -145,8 +146,7 @@ class Template:
 
     def __init__(self, text: str) -> None:
         if not isinstance(text, str):
-            message = f"A template is a str, not {type(text).__name__}. Nothing was sent."
-            raise InvalidInput(message)
+            checks.refuse(f"A template is a str, not {type(text).__name__}.")
         refuse_lone_surrogate(text)
         self.text = text
         self.pieces = tuple(_pieces(text))

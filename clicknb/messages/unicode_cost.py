@@ -14,8 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from clicknb import frames
-from clicknb.errors import InvalidInput
+from clicknb import checks, frames
 from clicknb.messages.characters import Layout, Numbers, Profile, code_point, name
 from clicknb.messages.parts import listed, parts
 from clicknb.messages.substitution import TABLE, compared
@@ -192,8 +191,7 @@ def _micro(prices: pd.Series[float] | None, rows: int) -> tuple[Numbers, Numbers
     """Tell which texts have a price, and each price in millionths of a credit."""
     values = np.full(rows, np.nan) if prices is None else prices.to_numpy(np.float64, na_value=np.nan)
     if len(values) != rows:
-        message = f"There are {rows:,} texts and {len(values):,} prices: give one a text. Nothing was sent."
-        raise InvalidInput(message)
+        checks.refuse(f"There are {rows:,} texts and {len(values):,} prices: give one a text.")
     known = ~np.isnan(values)
     return known.astype(np.int64), np.rint(np.where(known, values, 0) * _MICRO).astype(np.int64)
 

@@ -8,30 +8,20 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from clicknb.simulator.faults import Fault, read_faults
+from clicknb.simulator.gateway import Gateway
+from clicknb.simulator.message import Message
+from clicknb.simulator.replies import Response
+from clicknb.simulator.storage import open_gateway
+
 if TYPE_CHECKING:
-    from clicknb.simulator.faults import Fault, read_faults
-    from clicknb.simulator.gateway import Gateway
-    from clicknb.simulator.message import Message
-    from clicknb.simulator.replies import Response
     from clicknb.simulator.server import Server, serve
-    from clicknb.simulator.storage import open_gateway
 
 __all__ = ["Fault", "Gateway", "Message", "Response", "Server", "open_gateway", "read_faults", "serve"]
 
-_HOMES = {
-    "Fault": "faults",
-    "Gateway": "gateway",
-    "Message": "message",
-    "Response": "replies",
-    "Server": "server",
-    "open_gateway": "storage",
-    "read_faults": "faults",
-    "serve": "server",
-}
-
 
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:  # when first used: only the server needs the HTTP library
-        return getattr(import_module(f"clicknb.simulator.{_HOMES[name]}"), name)
+    if name in {"Server", "serve"}:  # when first used: only the server needs the HTTP library
+        return getattr(import_module("clicknb.simulator.server"), name)
     message = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(message)

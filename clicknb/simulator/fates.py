@@ -115,10 +115,8 @@ def _after(minutes: int) -> str:
 
 def _ordinary(drawn: float) -> str:
     """Choose the last status of an ordinary message: 94 % 004, 4 % 007, 1 % 010, and 1 % never get past 003."""
-    for limit, status in ((0.94, "004"), (0.98, "007"), (0.99, "010")):
-        if drawn < limit:
-            return status
-    return "003"
+    limits = ((0.94, "004"), (0.98, "007"), (0.99, "010"))
+    return next((status for limit, status in limits if drawn < limit), "003")
 
 
 def _way(drawn: bytes, last: str) -> tuple[tuple[float, str], ...]:

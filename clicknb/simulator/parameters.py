@@ -36,12 +36,9 @@ _CHECKED = {  # every other optional parameter, as a pattern for its whole value
 
 def read(method: str, query: bytes, body: bytes, content_type: str) -> dict[str, str]:
     """Read the parameters of a request: of GET the query alone, of POST a form's body too."""
-    parts = [query]
-    if method == "POST" and content_type.partition(";")[0].strip().lower() == _FORM:
-        parts.append(body)
-    pairs = [
-        pair for part in parts for pair in parse_qsl(part.decode("latin-1"), keep_blank_values=True, encoding="latin-1")
-    ]
+    is_form = method == "POST" and content_type.partition(";")[0].strip().lower() == _FORM
+    written = [part.decode("latin-1") for part in ([query, body] if is_form else [query])]
+    pairs = (pair for part in written for pair in parse_qsl(part, keep_blank_values=True, encoding="latin-1"))
     return {_SPELLINGS.get(name, name): value for name, value in pairs}
 
 

@@ -27,8 +27,5 @@ def price_of(number: str) -> Decimal | None:
     >>> price_of("8800000000000") is None
     True
     """
-    for length in (3, 2, 1):
-        price = PRICES.get(number[:length])
-        if price is not None:
-            return price
-    return None
+    beginnings = (number[:length] for length in (3, 2, 1))
+    return next((PRICES[beginning] for beginning in beginnings if beginning in PRICES), None)

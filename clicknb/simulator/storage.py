@@ -9,7 +9,6 @@ from pathlib import Path
 from clicknb.simulator.faults import Faults
 from clicknb.simulator.gateway import Gateway
 from clicknb.simulator.journal import File
-from clicknb.simulator.replies import Dialect
 
 
 def open_gateway(
@@ -17,7 +16,6 @@ def open_gateway(
     *,
     seed: int = 0,
     credits: Decimal | float = 1000,
-    dialect: Dialect = "classic",
     faults: Faults = (),
 ) -> tuple[Gateway, datetime | None]:
     """Open the gateway that is kept in a directory, or begin one there.
@@ -31,7 +29,7 @@ def open_gateway(
         Where ``gateway.jsonl`` is, or will be.
     seed, credits
         Of a new gateway; an old one keeps its own.
-    dialect, faults
+    faults
         As :class:`Gateway` has them, from now on.
 
     Returns
@@ -51,7 +49,7 @@ def open_gateway(
     try:
         journal = File(path, {"seed": seed, "credits": str(credits)})
         kept, credits = journal.header["seed"], Decimal(journal.header["credits"])
-        gateway = Gateway(seed=kept, credits=credits, dialect=dialect, faults=faults)
+        gateway = Gateway(seed=kept, credits=credits, faults=faults)
         return gateway, gateway.keep(journal)
     except (AttributeError, KeyError, TypeError, ValueError, ArithmeticError) as error:
         message = f"{path.name} is not the journal of a sandbox; move it away to begin anew"

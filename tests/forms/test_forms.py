@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-import types
 import warnings
 from datetime import timedelta
 from threading import Event
@@ -24,6 +22,7 @@ from clicknb.errors import ClicknbError, ConfirmationNeeded, InvalidInput
 from clicknb.forms.connect import ACCOUNT, Login
 from clicknb.forms.kit import controls, markup
 from clicknb.forms.kit.form import Form
+from clicknb.forms.message import samples
 from clicknb.forms.message.draft import MOST_NUMBERS, Draft
 from clicknb.ledger.ledger import Ledger
 from clicknb.opening import in_process
@@ -251,7 +250,7 @@ def test_work_goes_on_in_a_thread_and_can_be_cancelled(sms):
 
     def job(task):
         begun.set()
-        assert task.wait(30)
+        assert task.stop.wait(30)
         return task.cancelled
 
     form.run(job, lambda cancelled: stopped.set() if cancelled else None, says="Working", stop=lambda: None)
@@ -405,14 +404,11 @@ def test_the_code_cannot_be_edited_and_is_shown_on_demand(sms):
     assert form.code.area.value == code
 
 
-def test_the_raw_call_is_shown_in_other_languages(sms, monkeypatch):
-    samples = types.ModuleType("clicknb.forms.message.samples")
-    samples.languages = lambda: ["cURL"]
-    samples.render = lambda language, *, to, text, sender: f"{language} {to} {text} {sender}"
-    monkeypatch.setitem(sys.modules, "clicknb.forms.message.samples", samples)
+def test_the_raw_call_is_shown_in_other_languages(sms):
     form = message(sms, sender="Shop")
-    form.language.value = "cURL"
-    assert form.code.text == f"cURL {ANN} Hello Shop"
+    for language in samples.languages():
+        form.language.value = language
+        assert form.code.text == samples.render(language, to=ANN, text="Hello", sender="Shop")
 
 
 # connecting

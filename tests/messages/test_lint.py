@@ -194,13 +194,6 @@ def test_the_same_text_for_all_is_named_unless_it_has_no_placeholders():
     assert found("Hi {x}", ["Ann"] * 2, "x") == []
 
 
-def test_what_is_rendered_already_gives_the_same():
-    frame = pd.DataFrame({"x": ["1", None, "b ", "a" * 500, "soon"], "when": ["2026-03-04", "2026-03-05", "x", "", ""]})
-    template = Template("{x} {when:%d|}, hello")
-    pd.testing.assert_frame_equal(lint(template, frame), lint(template, frame, rendered=template.render(frame)))
-    pd.testing.assert_frame_equal(lint(template, frame), lint(template.text, frame))
-
-
 def test_numbers_and_long_texts_do_not_leak():
     numbers = [f" +{NUMBER}", f"{{name}} {NUMBER}", f"call {NUMBER} \n or {NUMBER}", "x" * 900 + NUMBER]
     for text in (f"{{x|}} ,  +{NUMBER}", f"{{x}} [name]  {NUMBER} {NUMBER}", f"{NUMBER} {{x", f"<b> {{x:%d}} {NUMBER}"):

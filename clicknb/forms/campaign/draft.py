@@ -98,7 +98,7 @@ class Recipe:
             found.append("Give the campaign a name.")
         if self._credits() == -1:
             found.append("Write the budget as a number of credits, such as 50, or leave it empty.")
-        elif not found and (said := _refusal(lambda given: Options.checked(**given), self._checkable())):
+        elif not found and (said := _refusal(lambda given: Options.checked(**{"text": None, **given}), self.options())):
             found.append(said)
         return found
 
@@ -133,9 +133,6 @@ class Recipe:
         }
         usual = {**{name: getattr(_USUAL, name) for name in rest}, "refuse": [], "prices": {}}
         return given | {name: value for name, value in rest.items() if value != usual[name]}
-
-    def _checkable(self) -> dict[str, Any]:
-        return {"text": None, **self.options()}
 
     # what it says
 
@@ -185,9 +182,7 @@ def worst(rows: pd.DataFrame, count: int, skip: int = 0) -> pd.DataFrame:
     """Choose the texts to look at first: most parts, then Unicode, then the longest; each text once."""
     good = rows[rows["problem"].isna()]
     order = good.assign(unicode=good["encoding"] == "ucs2", length=good["text"].str.len())
-    chosen = order.drop_duplicates("text").sort_values(
-        ["parts", "unicode", "length"], ascending=False, kind="stable", ignore_index=False
-    )
+    chosen = order.drop_duplicates("text").sort_values(["parts", "unicode", "length"], ascending=False, kind="stable")
     return chosen.iloc[skip : skip + count]
 
 

@@ -34,11 +34,10 @@ class Findings:
         self.which = controls.choice("Rows to show", [("", CHANGED)], width="320px")
         self.words = controls.text("With these words or digits in them")
         self._rows = controls.html()
-        form.on_change(self.which, _nothing)
-        form.on_change(self.words, _nothing)
-        self.view = controls.column(
-            self._title, self._kinds, self._out, controls.row(self.which, self.words, align="flex-start"), self._rows
-        )
+        form.on_change(self.which)
+        form.on_change(self.words)
+        search = controls.row(self.which, self.words, align="flex-start")
+        self.view = controls.column(self._title, self._kinds, self._out, search, self._rows)
 
     def refused(self, before: tuple[str, ...]) -> tuple[str, ...]:
         """Name the kinds of repair that are not accepted; those without a tick stay as they were."""
@@ -58,15 +57,14 @@ class Findings:
             self.which.options = checked.choices()
         table, count = checked.table(self.which.value, self.words.value, ROWS)
         more = f" The first {ROWS}:" if count > ROWS else ""
-        said = f"{count:,} {'row' if count == 1 else 'rows'}.{more}"
-        self._rows.value = markup.line(said) + (markup.table(table, max_rows=ROWS) if count else "")
+        said = markup.line(f"{display.many(count, 'row')}.{more}")
+        self._rows.value = said + (markup.table(table, max_rows=ROWS) if count else "")
 
     def _show_kinds(self, checked: Checked) -> None:
         repairs = checked.repairs()
         self.ticks, children = {}, []
         for kind, found in repairs.items():
-            count = f"{found['rows']:,} {'row' if found['rows'] == 1 else 'rows'}"
-            tick = controls.tick(f"Accept repair: {kind}, {count}")
+            tick = controls.tick(f"Accept repair: {kind}, {display.many(found['rows'], 'row')}")
             tick.value = kind not in checked.recipe.refuse
             self._form.on_change(tick, self._changed)
             self.ticks[kind] = tick
@@ -91,12 +89,8 @@ def _left_out(checked: Checked) -> str:
     found = checked.findings
     lost = found[(found["fate"] == "Left out") & ~found["kind"].isin(list(checked.repairs()))].dropna(subset="kind")
     lines = [
-        f"Left out: {one['kind']}, {one['rows']:,} {'row' if one['rows'] == 1 else 'rows'}, such as row {one['row']}: "
+        f"Left out: {one['kind']}, {display.many(one['rows'], 'row')}, such as row {one['row']}: "
         f"{one['written'] or '(nothing)'}. {display.shorten(one['advice'], 200)}"
         for one in lost.to_dict("records")
     ]
     return markup.line("\n".join(lines)) if lines else ""
-
-
-def _nothing() -> None:
-    """Change nothing but what is shown."""

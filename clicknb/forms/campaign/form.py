@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 import pandas as pd
 
+from clicknb import checks
 from clicknb.account import Account
 from clicknb.campaign.campaign import Campaign
 from clicknb.campaign.options import Mode
@@ -28,6 +29,9 @@ from clicknb.gateway.limits import LIST_SIZE, MOST_PARTS
 from clicknb.hours.decide import PRESETS, Hours
 
 PREVIEWS = 4
+
+_SETTINGS = ("to", "country", "name", "sender", "max_parts", "budget", "substitute", "outside", "zone", "mode")
+"""What a control of its own holds, as the recipe holds it too."""
 
 _OUTSIDE = [
     ("leave those people out", "refuse"),
@@ -110,16 +114,14 @@ class CampaignForm(Form):
         self.confirm = controls.text("Type the token to send", width="190px")
         self.send = controls.button("Send", main=True)
         self.max_parts.value = self.recipe.max_parts
-        self._settings = [self.to, self.country, self.name, self.sender, self.max_parts, self.budget]
-        self._settings += [self.substitute, self.hours, self.outside, self.zone, self.mode]
-        for control in self._settings:
-            self.on_change(control, self._write)
-        self.on_change(self.confirm, _nothing)
+        for name in ("hours", *_SETTINGS):
+            self.on_change(getattr(self, name), self._write)
+        self.on_change(self.confirm)
         self.on_click(self.others, self._turn_over)
         self.on_click(self.check, self._check)
         self.on_click(self.send, self._send)
-        places = [controls.html() for _ in range(5)]
-        self._count, self._preview, self._planned, self._missing, self._news = places
+        places = [controls.html() for _ in range(4)]
+        self._count, self._preview, self._planned, self._missing = places
         self._skip = 0
 
     def _arrange(self) -> None:
@@ -187,7 +189,7 @@ class CampaignForm(Form):
         """Write a recipe into the controls."""
         self._filling = True
         self.texts.write(recipe.texts)
-        for name in ("to", "country", "name", "sender", "max_parts", "budget", "substitute", "outside", "zone", "mode"):
+        for name in _SETTINGS:
             getattr(self, name).value = getattr(recipe, name)
         self.hours.value = recipe.hours or ""
         self._filling = False
@@ -198,8 +200,7 @@ class CampaignForm(Form):
         """Read the recipe from the controls."""
         if self._filling:
             return
-        names = ("to", "country", "name", "sender", "max_parts", "budget", "substitute", "outside", "zone", "mode")
-        given: dict[str, Any] = {name: getattr(self, name).value for name in names}
+        given: dict[str, Any] = {name: getattr(self, name).value for name in _SETTINGS}
         given |= {"texts": self.texts.read(), "refuse": self.findings.refused(self.recipe.refuse)}
         self.recipe = replace(self.recipe, hours=self.hours.value or None, **given)
         self.confirm.value = ""
@@ -210,8 +211,7 @@ class CampaignForm(Form):
     def _check(self) -> None:
         recipe, people = self.recipe, self.people
         if people is None:
-            message = "There is no table yet. Nothing was sent. Choose one, or upload a file."
-            raise InvalidInput(message)
+            checks.refuse("There is no table yet.", "Choose one, or upload a file.")
 
         def job(_: Task) -> Checked:
             return Checked.of(recipe.plan(self.account, people), recipe, people)
@@ -225,8 +225,7 @@ class CampaignForm(Form):
 
     def _send(self) -> None:
         if self.plan is None:
-            message = "The campaign was not checked yet. Nothing was sent. Click Check and look at what will leave."
-            raise InvalidInput(message)
+            checks.refuse("The campaign was not checked yet.", "Click Check and look at what will leave.")
         self.leave(self.confirm.value.strip().upper())
 
     def leave(self, token: str) -> None:
@@ -339,10 +338,6 @@ class CampaignForm(Form):
         if problems or self.people is None:
             return f"# Before there is code: {' '.join(problems)}".replace("\n", " ")
         return self.recipe.code(self.account, self.people, "" if self.plan is None else self.plan.token)
-
-
-def _nothing() -> None:
-    """Change nothing but what is shown."""
 
 
 def _hours(own: str | Hours | None) -> list[tuple[str, Any]]:

@@ -102,9 +102,8 @@ class Chooser:
         """Show the first rows of what was chosen."""
         refused = markup.notice("error", self._refused) if self._refused else ""
         if self.people is None:
-            self._facts.value = refused + markup.line(
-                "No table yet: its first line names the columns, each other line a person."
-            )
+            said = "No table yet: its first line names the columns, each other line a person."
+            self._facts.value = refused + markup.line(said)
             return
         rows, columns = self.people.frame.shape
         said = f"{rows:,} rows, {columns:,} columns. The first of them, with numbers hidden:"

@@ -31,9 +31,8 @@ def planned(checked: Checked) -> str:
     if said := [*checked.warnings, *checked.texts]:
         drawn += markup.notice("note", "Look at this first.\n" + "\n".join(f"– {one}" for one in said))
     if len(checked.dear):
-        drawn += markup.line("Characters that force Unicode:") + markup.table(
-            checked.dear[list(_DEAR)].rename(columns=_DEAR), max_rows=_MOST
-        )
+        dear = checked.dear[list(_DEAR)].rename(columns=_DEAR)
+        drawn += markup.line("Characters that force Unicode:") + markup.table(dear, max_rows=_MOST)
     if len(checked.countries) > 1:
         drawn += markup.line("By country:") + markup.table(checked.countries.rename(columns=_COUNTRIES), max_rows=_MOST)
     return drawn
@@ -71,11 +70,10 @@ _CARD = "flex:0 1 320px;min-width:0"
 
 def _preview(label: Any, row: Any, sender: str) -> str:
     parts = split(row["text"])
-    size = f"{len(parts)} {'part' if len(parts) == 1 else 'parts'}"
     variant = f", text {row['variant']}" if isinstance(row["variant"], str) and row["variant"] else ""
     written = "" if pd.isna(row["read_as"]) else display.mask_written(str(row["read_as"]))
     unicode = ", Unicode" if row["encoding"] == "ucs2" else ""
-    title = f"Row {display.mask_digits(str(label))}, to {written}: {size}{unicode}{variant}"
+    title = f"Row {display.mask_digits(str(label))}, to {written}: {display.many(len(parts), 'part')}{unicode}{variant}"
     return markup.line(title) + markup.bubbles(parts, sender)
 
 
@@ -91,7 +89,7 @@ def result(name: str, found: Result) -> str:
 def _ended(found: Result) -> str:
     """Say in a sentence how sending ended."""
     left = found.counts.get("planned", 0)
-    sent = ", ".join(f"{count:,} {state}" for state, count in found.counts.items())
+    sent = display.counted(found.counts)
     if found.paused:
         return markup.notice("note", f"You stopped it: {sent}. The {left:,} planned have not left; Resume goes on.")
     if found.stopped:

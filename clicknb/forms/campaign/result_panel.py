@@ -117,20 +117,17 @@ class ResultPanel:
 
         def job(task: Task) -> Result:
             def seen(look: Look) -> None:
-                self._meanwhile(Result.of(self._campaign))
+                self.result = result = Result.of(self._campaign)
+                self._shown.value = render.result(self._campaign.name, result)
                 said = f"{look.left:,} of {total:,} {are}." if look.trouble is None else str(look.trouble)
                 task.progress(total - look.left, total, said)
 
             return Result.of(ask(stop=task.stop, seen=seen))
 
-        self._form.run(job, self._found, says=says, stop=_nothing, cancel="Stop asking")
+        self._form.run(job, self._found, says=says, stop=lambda: None, cancel="Stop asking")
 
     def _found(self, result: Result) -> None:
         self.result = result
-
-    def _meanwhile(self, result: Result) -> None:
-        self._found(result)
-        self._shown.value = render.result(self._campaign.name, result)
 
     def _save(self, ending: str) -> None:
         def job(_: Task) -> str:
@@ -141,7 +138,3 @@ class ResultPanel:
     def _begin_another(self) -> None:
         self._asking = False
         self._form.begin_another()
-
-
-def _nothing() -> None:
-    """Stop nothing but the waiting."""

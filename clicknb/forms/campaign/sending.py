@@ -92,16 +92,13 @@ def start(plan: Plan, token: str, *, background: bool) -> Campaign:
 def watch(campaign: Campaign, task: Task) -> Result:
     """Show how a campaign is sent until that ends, whatever the reason."""
     pace = Speed()
-    while True:
-        ended = _ended(campaign)
-        if not ended:
-            counts = campaign.counts
-            total = sum(counts.values()) - counts.get("skipped", 0)
-            done = total - sum(counts.get(state, 0) for state in _OPEN)
-            rate = pace.add(done, time.monotonic())
-            task.progress(done, max(total, done + 1), _said(counts, done, total, rate, campaign.spent))
-        else:
-            return Result.of(campaign)
+    while not _ended(campaign):
+        counts = campaign.counts
+        total = sum(counts.values()) - counts.get("skipped", 0)
+        done = total - sum(counts.get(state, 0) for state in _OPEN)
+        rate = pace.add(done, time.monotonic())
+        task.progress(done, max(total, done + 1), _said(counts, done, total, rate, campaign.spent))
+    return Result.of(campaign)
 
 
 def _ended(campaign: Campaign) -> bool:
@@ -123,7 +120,7 @@ def _said(counts: dict[str, int], done: int, total: int, rate: float, credits: f
     84 of 200 answered: 80 accepted, 4 rejected. 10.0 a second, about 12 s left.
     About 64 credits so far.
     """
-    known = ", ".join(f"{count:,} {state}" for state, count in counts.items() if state not in {*_OPEN, "skipped"})
+    known = display.counted({state: count for state, count in counts.items() if state not in {*_OPEN, "skipped"}})
     speed = f" {rate:,.1f} a second, about {_duration((total - done) / rate)} left." if rate > 0 else ""
     said = f": {known}" if known else ""
     return f"{done:,} of {total:,} answered{said}.{speed}\nAbout {display.credits(credits)} so far."

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clicknb import export
-from clicknb.display import escape, mask_digits
+from clicknb.display import escape, many, mask_digits
 from clicknb.forms.kit import markup
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ _CARE = "Keep them as you keep your customers' data."
 
 
 def _rows(count: int) -> str:
-    return f"{count:,} {'row' if count == 1 else 'rows'} with whole numbers and texts"
+    return f"{many(count, 'row')} with whole numbers and texts"
 
 
 def _write(frame: pd.DataFrame, place: Path, ending: str) -> None:

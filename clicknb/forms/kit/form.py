@@ -19,7 +19,16 @@ logger = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
 
 
-class Form:
+class Displayed:
+    """Something that a notebook shows by its widget ``view``; in plain text, by its own name."""
+
+    view: Any
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        return {**self.view._repr_mimebundle_(**kwargs), "text/plain": repr(self)}
+
+
+class Form(Displayed):
     """A form over a headless model.
 
     A subclass makes its controls, ties them with ``on_change`` and ``on_click``, and ends its ``__init__`` with
@@ -55,7 +64,7 @@ class Form:
         self._buttons: list[Any] = []
         self._task: tasks.Task | None = None
         self._thread: Thread | None = None
-        self._stop: Callable[[], None] | None = None
+        self._stop: Callable[[], object] | None = None
         self._bar = w.IntProgress(layout=w.Layout(width="100%", max_width="320px"))
         self.doing = controls.html()
         self._cancel = controls.button("Cancel")
@@ -65,11 +74,6 @@ class Form:
 
     def __repr__(self) -> str:
         return f"<{self.title} form>"
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        bundle: dict[str, Any] = dict(self.view._repr_mimebundle_(**kwargs))
-        bundle["text/plain"] = repr(self)
-        return bundle
 
     # for subclasses
 
@@ -97,8 +101,8 @@ class Form:
         self._buttons.append(button)
         button.on_click(self._guarded_call(action))
 
-    def on_change(self, control: Any, action: Callable[[], None]) -> None:
-        """Do something when the value of a control changes."""
+    def on_change(self, control: Any, action: Callable[[], object] = lambda: None) -> None:
+        """Do something when the value of a control changes, or only show the form as it is then."""
         control.observe(self._guarded_call(action), names="value")
 
     def enable(self, button: Any, wanted: bool) -> None:
@@ -121,10 +125,10 @@ class Form:
     def run(
         self,
         job: Callable[[tasks.Task], _Result],
-        done: Callable[[_Result], None],
+        done: Callable[[_Result], object],
         *,
         says: str,
-        stop: Callable[[], None] | None = None,
+        stop: Callable[[], object] | None = None,
         cancel: str = "Cancel",
     ) -> None:
         """Do something that takes time, in the form's one thread, and then show its result.
@@ -197,7 +201,7 @@ class Form:
         task, stop = self._task, self._stop
         if task is None:
             return
-        task.cancel()
+        task.stop.set()
         self._cancel.disabled = True
         self._cancel.description = "Stopping …"
         if stop is not None:
@@ -218,7 +222,7 @@ class Form:
             logger.info("%s form: %s", self.title, type(error).__name__)
             self.show_error(error)
 
-    def _guarded_call(self, action: Callable[[], None]) -> Callable[..., None]:
+    def _guarded_call(self, action: Callable[[], object]) -> Callable[..., None]:
         """Make a callback of an action: it clears what was said before, and shows what goes wrong."""
 
         def callback(*_: Any) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from clicknb import display
+from clicknb.display import PLAIN
 from clicknb.frames import WORDS
 
 if TYPE_CHECKING:
@@ -23,16 +24,10 @@ LIVE_FRAME = "3px solid #d32f2f"
 CALM_FRAME = "1px solid var(--jp-border-color2, #9e9e9e)"
 
 
-_UNSEEN = 9  # digits in a row that are masked outside columns of numbers
-
-
 _LONGEST_LINE = 600
 
 
 _COLOURS: dict[Tone, str] = {"error": "#d32f2f", "done": "#388e3c", "note": "#1976d2"}
-
-
-_WORDS: dict[Tone, str] = {"error": "Error", "done": "Done", "note": "Note"}
 
 
 _FONT = (
@@ -41,27 +36,22 @@ _FONT = (
 )
 
 
-_PLAIN = "tex2jax_ignore mathjax_ignore"  # Jupyter would typeset $...$ in a person's text as mathematics
-
-
 def safe(words: str) -> str:
     """Make a text fit to be shown: numbers in it masked, long lines shortened, HTML escaped; lines are kept."""
-    lines = words.splitlines() or [""]
-    return "\n".join(
-        display.escape(display.shorten(display.mask_digits(line, _UNSEEN), _LONGEST_LINE)) for line in lines
-    )
+    lines = (display.mask_digits(line, display.STRANGER) for line in words.splitlines() or [""])
+    return "\n".join(display.escape(display.shorten(line, _LONGEST_LINE)) for line in lines)
 
 
 def line(words: str, *, strong: bool = False) -> str:
     """Write a line or paragraph."""
     weight = ";font-weight:600" if strong else ""
-    return f'<div class="{_PLAIN}" style="{_FONT}{weight}">{safe(words)}</div>'
+    return f'<div class="{PLAIN}" style="{_FONT}{weight}">{safe(words)}</div>'
 
 
 def heading(words: str) -> str:
     """Draw a heading, also for screen readers."""
     look = "font-size:15px;font-weight:600;border-bottom:1px solid var(--jp-border-color2,#9e9e9e);margin:12px 0 4px 0"
-    return f'<div class="{_PLAIN}" role="heading" aria-level="3" style="{_FONT};{look}">{safe(words)}</div>'
+    return f'<div class="{PLAIN}" role="heading" aria-level="3" style="{_FONT};{look}">{safe(words)}</div>'
 
 
 def explained(counts: Mapping[str, int]) -> list[str]:
@@ -86,7 +76,7 @@ def notice(kind: Tone, words: str) -> str:
     """
     role = "alert" if kind == "error" else "status"
     frame = f"border-left:4px solid {_COLOURS[kind]};padding:4px 10px;margin:4px 0"
-    return f'<div class="{_PLAIN}" role="{role}" style="{_FONT};{frame}"><b>{_WORDS[kind]}:</b> {safe(words)}</div>'
+    return f'<div class="{PLAIN}" role="{role}" style="{_FONT};{frame}"><b>{kind.capitalize()}:</b> {safe(words)}</div>'
 
 
 def table(frame: pd.DataFrame, max_rows: int = 10) -> str:
@@ -107,7 +97,7 @@ def banner(account: Account | None) -> str:
         look = f"border:{LIVE_FRAME};background:#b71c1c;color:#ffffff"
         words = "Messages leave this machine and cost money."
     style = f"{_FONT};{look};border-radius:4px;padding:6px 10px;white-space:normal"
-    return f'<div class="{_PLAIN}" style="{style}"><b>{safe(account.title)}.</b> {words}</div>'
+    return f'<div class="{PLAIN}" style="{style}"><b>{safe(account.title)}.</b> {words}</div>'
 
 
 def bubbles(parts: Sequence[str], sender: str) -> str:
@@ -132,6 +122,6 @@ def bubbles(parts: Sequence[str], sender: str) -> str:
     said = "".join(pieces) or "<i>Write a text to see it here.</i>"
     head = f'<div style="font-size:12px;margin-bottom:6px">From: {safe(sender or "the account’s usual sender")}</div>'
     return (
-        f'<div class="{_PLAIN}" style="{_FONT};white-space:normal"><div style="{phone}">{head}'
+        f'<div class="{PLAIN}" style="{_FONT};white-space:normal"><div style="{phone}">{head}'
         f'<div dir="auto" style="{bubble}">{said}</div></div></div>'
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Event, Lock, Thread
 
 OFTEN = 0.2
@@ -38,14 +39,6 @@ class Task:
         """Whether the work shall stop; whoever does it looks now and then."""
         return self.stop.is_set()
 
-    def cancel(self) -> None:
-        """Ask the work to stop."""
-        self.stop.set()
-
-    def wait(self, seconds: float) -> bool:
-        """Pause the work for some time, at most until it shall stop; tells whether it shall."""
-        return self.stop.wait(seconds)
-
     def progress(self, done: int, total: int, text: str = "") -> None:
         """Say how far the work is; quick, and may be called for every row.
 
@@ -70,11 +63,8 @@ def start(work: Callable[[], None], *, background: bool) -> Thread | None:
     """Do some work in a thread that ends with the program; at once if not wanted, or where there are no threads."""
     if background:
         thread = Thread(target=work, name="clicknb-form", daemon=True)
-        try:
+        with suppress(RuntimeError):  # Python in a browser has none
             thread.start()
-        except RuntimeError:  # Python in a browser has none
-            work()
-            return None
-        return thread
+            return thread
     work()
     return None

@@ -7,7 +7,7 @@ import json
 import re
 import unicodedata
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from threading import Lock
 from typing import Any
@@ -22,7 +22,7 @@ from clicknb.errors import AlreadySent, CampaignStopped, InvalidInput
 from clicknb.forms.kit import snippet
 from clicknb.gateway.limits import FARTHEST, MOST_PARTS
 from clicknb.kinds import DUPLICATE
-from clicknb.messages.parts import Parts, measure, split
+from clicknb.messages.parts import measure
 from clicknb.recipients.digits import is_rounded
 from clicknb.recipients.doctor import doctor
 
@@ -104,14 +104,6 @@ class Draft:
         """The numbers that can be read, each once."""
         return list(self.read()["to"].dropna())
 
-    def measured(self) -> Parts:
-        """Count the text; see ``clicknb.messages.parts.measure``."""
-        return measure(self.text)
-
-    def parts(self) -> list[str]:
-        """Cut the text where its parts end."""
-        return split(self.text)
-
     def counted(self) -> str:
         """Say what the text costs in parts, and why.
 
@@ -120,10 +112,9 @@ class Draft:
         >>> Draft(text="It’s on").counted().splitlines()
         ['Unicode (UCS-2): 1 part, 7 units used, 63 left.', 'Because of ’ (RIGHT SINGLE QUOTATION MARK), character 3.']
         """
-        count = self.measured()
+        count = measure(self.text)
         name = "GSM alphabet" if count.encoding == "gsm7" else "Unicode (UCS-2)"
-        plural = "part" if count.parts == 1 else "parts"
-        said = f"{name}: {count.parts} {plural}, {count.units:,} units used, {count.left:,} left."
+        said = f"{name}: {display.many(count.parts, 'part')}, {count.units:,} units used, {count.left:,} left."
         if not count.offending:
             return said
         called = unicodedata.name(count.offending, f"U+{ord(count.offending):04X}")
@@ -153,7 +144,7 @@ class Draft:
         if not self.text.strip():
             return ["Write a text."]
         try:
-            count = self.measured()
+            count = measure(self.text)
         except InvalidInput as error:
             return [str(error)]
         return [f"Shorten the text: at most {MOST_PARTS} parts can be sent."] if count.parts > MOST_PARTS else []
@@ -177,11 +168,8 @@ class Draft:
                     "The time to deliver is not within the next 7 days.",
                     f"It is now {display.date(now)} {now:%H:%M} UTC.",
                 )
-        return self._plan(account, self._name(account))
-
-    def _plan(self, account: Account, name: str) -> Plan:
         table = pd.DataFrame({"to": self._cells})
-        return account.plan(table, to="to", text=self._template, name=name, **self._options)
+        return account.plan(table, to="to", text=self._template, name=self._name(account), **self._options)
 
     @property
     def _cells(self) -> list[str]:
@@ -194,7 +182,7 @@ class Draft:
 
     @property
     def _options(self) -> dict[str, Any]:
-        longest = self.measured().parts
+        longest = measure(self.text).parts
         options: dict[str, Any] = {}
         if self.sender.strip():
             options["sender"] = self.sender.strip()
@@ -272,8 +260,3 @@ class Draft:
             given["at"] = snippet.Raw(f"datetime.fromisoformat({when.isoformat()!r})")
             imports.insert(0, "from datetime import datetime")
         return snippet.program(account, imports, [*lines, f"campaign = {snippet.call('plan.send', [], given)}"])
-
-
-def another(draft: Draft) -> Draft:
-    """Begin the next message: the sender and the country stay."""
-    return replace(Draft(), sender=draft.sender, country=draft.country)

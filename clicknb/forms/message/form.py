@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from importlib import import_module
+from dataclasses import fields
 from typing import Any
 
-from clicknb import display
+from clicknb import checks, display
 from clicknb.account import Account
 from clicknb.campaign import plan_repr
 from clicknb.campaign.plan import Plan
 from clicknb.errors import InvalidInput
 from clicknb.forms.kit import controls, markup
 from clicknb.forms.kit.form import Form
-from clicknb.forms.kit.tasks import Task
 from clicknb.forms.message import draft as drafts
+from clicknb.forms.message import samples
 from clicknb.forms.message.draft import Draft, SentDraft
+from clicknb.messages.parts import split
 
 PYTHON = "Python with clicknb"
 
 _SHOWN = ["to", "state", "parts", "error", "apimsgid"]
 _FEW = 5
+_FIELDS = tuple(field.name for field in fields(Draft))
 
 
 class MessageForm(Form):
@@ -59,10 +60,10 @@ class MessageForm(Form):
         super().__init__(account, background=background)
         self._make_controls()
         self._fill()
-        for control in (self.numbers, self.country, self.text, self.sender, self.at, self.again):
-            self.on_change(control, self._write)
-        self.on_change(self.confirm, _nothing)
-        self.on_change(self.language, _nothing)
+        for name in _FIELDS:
+            self.on_change(getattr(self, name), self._write)
+        self.on_change(self.confirm)
+        self.on_change(self.language)
         self.on_click(self.check, self._check)
         self.on_click(self.send, self._send)
         self.on_click(self.another, self._begin_another)
@@ -100,12 +101,9 @@ class MessageForm(Form):
         self._numbers_read, self._count, self._preview, self._planned, self._why_not, self._result = places
 
     def above_code(self) -> tuple[Any, ...]:
-        """Offer the raw call in other languages, where the samples for it are installed."""
-        self._render, languages = _samples()
-        self.language = controls.choice(
-            "Language (a raw call is for the first number)", [PYTHON, *languages], width="320px"
-        )
-        controls.show(self.language, bool(languages))
+        """Offer the raw call in other languages."""
+        languages = [PYTHON, *samples.languages()]
+        self.language = controls.choice("Language (a raw call is for the first number)", languages, width="320px")
         return (self.language,)
 
     @property
@@ -118,20 +116,12 @@ class MessageForm(Form):
     def _fill(self) -> None:
         """Write the draft into the controls."""
         draft = self.draft  # each value that is set here makes it anew
-        self.numbers.value, self.country.value = draft.numbers, draft.country
-        self.text.value, self.sender.value = draft.text, draft.sender
-        self.at.value, self.again.value = draft.at, draft.again
+        for name in _FIELDS:
+            getattr(self, name).value = getattr(draft, name)
 
     def _write(self) -> None:
         """Read the draft from the controls; what was checked before is checked no more."""
-        self.draft = Draft(
-            numbers=self.numbers.value,
-            country=self.country.value,
-            text=self.text.value,
-            sender=self.sender.value,
-            at=self.at.value,
-            again=self.again.value,
-        )
+        self.draft = Draft(**{name: getattr(self, name).value for name in _FIELDS})
         self.plan = None
         self.confirm.value = ""
 
@@ -148,16 +138,10 @@ class MessageForm(Form):
     def _send(self) -> None:
         draft, plan, token = self.draft, self.plan, self.confirm.value.strip().upper()
         if plan is None:
-            message = "The message was not checked yet. Nothing was sent. Click Check and look at what will leave."
-            raise InvalidInput(message)
+            checks.refuse("The message was not checked yet.", "Click Check and look at what will leave.")
 
-        def job(task: Task) -> SentDraft:
-            return draft.send(self.account, plan, token)
-
-        def stop() -> None:
-            self.account.campaign(plan.name).pause()
-
-        self.run(job, self._sent, says="Sending …", stop=None if draft.simple else stop)
+        stop = None if draft.simple else lambda: self.account.campaign(plan.name).pause()
+        self.run(lambda _: draft.send(self.account, plan, token), self._sent, says="Sending …", stop=stop)
 
     def _sent(self, outcome: SentDraft) -> None:
         self.outcome = outcome
@@ -167,7 +151,7 @@ class MessageForm(Form):
             self.say("note", outcome.note)
 
     def _begin_another(self) -> None:
-        self.draft = drafts.another(self.draft)
+        self.draft = Draft(sender=self.draft.sender, country=self.draft.country)
         self.plan = self.outcome = None
         self._fill()
 
@@ -206,7 +190,7 @@ class MessageForm(Form):
         except InvalidInput as error:
             self._numbers_read.value = markup.notice("error", str(error))
         try:
-            counted, parts = self.draft.counted(), self.draft.parts()
+            counted, parts = self.draft.counted(), split(self.draft.text)
         except InvalidInput as error:
             self._count.value, self._preview.value = markup.notice("error", str(error)), ""
             return
@@ -216,25 +200,10 @@ class MessageForm(Form):
     def _code(self, problems: list[str]) -> str:
         if problems:
             return f"# Before there is code: {' '.join(problems)}".replace("\n", " ")
-        if self.language.value == PYTHON or self._render is None:
+        if self.language.value == PYTHON:
             return self.draft.code(self.account, self.plan)
         to, sender = self.draft.to[0], self.draft.sender.strip()
-        return self._render(self.language.value, to=to, text=self.draft.text, sender=sender)
-
-
-def _nothing() -> None:
-    """Change nothing but what is shown."""
-
-
-def _samples() -> tuple[Callable[..., str] | None, list[str]]:
-    """Find the samples of raw calls, which are a part of their own."""
-    try:
-        samples = import_module("clicknb.forms.message.samples")
-    except ModuleNotFoundError as error:
-        if error.name != "clicknb.forms.message.samples":
-            raise
-        return None, []
-    return samples.render, [str(language) for language in samples.languages()]
+        return samples.render(self.language.value, to=to, text=self.draft.text, sender=sender)
 
 
 def _numbers(draft: Draft) -> str:
@@ -268,8 +237,7 @@ def _planned(plan: Plan) -> str:
 def _outcome(outcome: SentDraft) -> str:
     """Show what became of each number, in words."""
     counts = {str(state): count for state, count in outcome.sends["state"].value_counts().items() if count}
-    said = ", ".join(f"{count:,} {state}" for state, count in counts.items())
     meant = " ".join([*markup.explained(counts), *(["Send goes on."] if "planned" in counts else [])])
     table = outcome.sends[_SHOWN].astype({"state": "str"}).reset_index(drop=True)
-    head = markup.notice("done" if set(counts) == {"accepted"} else "note", f"{said}. {meant}")
+    head = markup.notice("done" if set(counts) == {"accepted"} else "note", f"{display.counted(counts)}. {meant}")
     return head + markup.table(table, max_rows=drafts.MOST_NUMBERS)

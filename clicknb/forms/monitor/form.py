@@ -110,7 +110,7 @@ class MonitorForm(Form):
         self.on_click(self.resume, lambda: self._make_sure(sending))
         self.on_click(self.stop, lambda: self._make_sure(cancelling))
         self.on_click(self.yes, self._do)
-        self.on_click(self.no, self._leave)
+        self.on_click(self.no, lambda: self._make_sure(None))
         self.on_click(self.csv, lambda: self._save("csv"))
         self.on_click(self.excel, lambda: self._save("xlsx"))
 
@@ -140,8 +140,8 @@ class MonitorForm(Form):
 
     def _list(self) -> None:
         """Show the campaigns of the ledger; one that has come since is chosen."""
-        rows = snapshot.newest(self.account)
-        options = [(snapshot.titled(row), row["name"]) for _, row in rows.iterrows()]
+        newest_first = self.account.campaigns().iloc[::-1]
+        options = [(snapshot.titled(row), row["name"]) for _, row in newest_first.iterrows()]
         names = [name for _, name in options]
         old, chosen = {name for _, name in self.campaign.options}, self.campaign.value
         new = [name for name in names if name not in old]
@@ -255,7 +255,7 @@ class MonitorForm(Form):
             self.say("done" if not self._doubtful else "note", f"{said}{more}")
 
         says = "Asking about what is in doubt; this may take three minutes …"
-        self.run(job, done, says=says, stop=_nothing)
+        self.run(job, done, says=says, stop=lambda: None)
 
     def _given_up(self) -> int:
         counts = {} if self.sight is None else self.sight.counts
@@ -265,11 +265,8 @@ class MonitorForm(Form):
     def _doubtful(self) -> int:
         return 0 if self.sight is None else self.sight.doubtful
 
-    def _make_sure(self, question: _Question) -> None:
+    def _make_sure(self, question: _Question | None) -> None:
         self._sure = question
-
-    def _leave(self) -> None:
-        self._sure = None
 
     def _do(self) -> None:
         if self._sure is not None:
@@ -285,13 +282,10 @@ class MonitorForm(Form):
             finally:
                 self._look_again()
 
-        def pause() -> None:
-            campaign.pause()
-
         def done(_: None) -> None:
             self.say("done", "What was planned has been sent. Watch follows it to its end.")
 
-        self.run(job, done, says="Sending …", stop=pause)
+        self.run(job, done, says="Sending …", stop=campaign.pause)
 
     def _stop_messages(self) -> None:
         campaign = self._chosen()
@@ -359,10 +353,6 @@ class MonitorForm(Form):
             self._sure = None
         controls.show(self._asked, bool(says))
         self._question.value = markup.notice("note", says) if says else ""
-
-
-def _nothing() -> None:
-    """Let Cancel be shown; the task itself tells the work to stop."""
 
 
 _NONE = "There is no campaign in this ledger yet. What you send appears here, also after a restart."

@@ -155,11 +155,6 @@ class Sight:
         return shown[sent > 0] if len(shown) > 2 else shown.iloc[-1:]  # noqa: PLR2004  one group says the same as all
 
 
-def newest(account: Account) -> pd.DataFrame:
-    """List the campaigns, the newest first, columns as in ``clicknb.frames.CAMPAIGNS``."""
-    return account.campaigns().iloc[::-1].reset_index(drop=True)
-
-
 def titled(row: pd.Series) -> str:
     """Name a campaign in a list to choose from."""
     name = display.shorten(display.mask_digits(row["name"], 7), 40)
@@ -207,10 +202,8 @@ def written(account: Account, sight: Sight | None) -> str:
     if sight is None:
         return snippet.program(account, [], ["sms.campaigns()"])
     by = {"by": sight.by}
-    in_memory = account.ledger_path is None
-    lines = (
-        ["# That is a new sandbox. This one is in memory: leave the line out in its own kernel."] if in_memory else []
-    )
+    note = "# That is a new sandbox. This one is in memory: leave the line out in its own kernel."
+    lines = [note] if account.ledger_path is None else []
     lines += [
         f"campaign = {snippet.call('sms.campaign', [sight.name], {})}",
         f"{snippet.call('campaign.track', [LONGEST_WATCH], {})}  # Watch; campaign.refresh() asks once",
@@ -238,7 +231,7 @@ def written(account: Account, sight: Sight | None) -> str:
 
 
 def _many(count: int, one: str = "", more: str = "") -> str:
-    return f"{count:,} {'message' if count == 1 else 'messages'} {one if count == 1 else more}".rstrip()
+    return f"{display.many(count, 'message')} {one if count == 1 else more}".rstrip()
 
 
 def _rate(row: pd.Series) -> str:

@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import TypeVar, Unpack
 
+from clicknb import checks
 from clicknb.charset import first_outside, ucs2
 from clicknb.clock import Clock, RealClock
-from clicknb.errors import InDoubt, InvalidInput, NotSent
+from clicknb.errors import InDoubt, NotSent
 from clicknb.gateway.credentials import Credentials, Secret
 from clicknb.gateway.http import parameters, wire
 from clicknb.gateway.http.parameters import SendOptions
@@ -138,22 +139,20 @@ class Clickatell:
         """
         content = _content(template, options)
         if content.get("unicode") == "1" and re.search(r"#field\d+#", template):
-            message = (
-                "template: the gateway fills in no fields in a text that goes as UCS-2, as this one has to"
-                f" for {first_outside(template)!r}. Nothing was sent. Use sendmsg for each recipient instead."
+            checks.refuse(
+                "template: the gateway fills in no fields in a text that goes as UCS-2, as this one has to for "
+                f"{first_outside(template)!r}.",
+                "Use sendmsg for each recipient instead.",
             )
-            raise InvalidInput(message)
         return self._ask("startbatch", {"template": content.pop("text", ""), **content}, wire.read_batch)
 
     def senditem(self, batch_id: str, to: str, **fields: str) -> Sent:
         """Send the template of a batch to one recipient, with ``field1=...`` and so on filled in."""
         for name, value in fields.items():
             if not re.fullmatch(r"field[1-9]\d*", name, re.ASCII):
-                message = f"{name}: fields of a batch are called field1, field2 and so on. Nothing was sent."
-                raise InvalidInput(message)
+                checks.refuse(f"{name}: fields of a batch are called field1, field2 and so on.")
             if outside := first_outside(value):
-                message = f"{name}: {outside!r} does not survive in a batch. Nothing was sent. Use sendmsg instead."
-                raise InvalidInput(message)
+                checks.refuse(f"{name}: {outside!r} does not survive in a batch.", "Use sendmsg instead.")
         number = parameters.check_destination(to)
         values = {"batch_id": parameters.check_id("batch_id", batch_id), "to": number, **fields}
         return self._deliver("senditem", values, [number])[0]
@@ -224,8 +223,7 @@ class Clickatell:
 def _recipients(to: str | Sequence[str]) -> list[str]:
     recipients = [parameters.check_destination(number) for number in ([to] if isinstance(to, str) else to)]
     if not 1 <= len(recipients) <= MOST_RECIPIENTS:
-        message = f"to: one request takes 1 to {MOST_RECIPIENTS} numbers, not {len(recipients)}. Nothing was sent."
-        raise InvalidInput(message)
+        checks.refuse(f"to: one request takes 1 to {MOST_RECIPIENTS} numbers, not {len(recipients)}.")
     return recipients
 
 
@@ -234,8 +232,7 @@ def _content(text: str, options: SendOptions) -> dict[str, str]:
     encoded = parameters.encode(options)
     eight_bit = "data" in encoded
     if bool(text) == eight_bit:
-        message = "text: give either a text or data, and not both (error 107). Nothing was sent."
-        raise InvalidInput(message)
+        checks.refuse("text: give either a text or data, and not both (error 107).")
     if eight_bit:
         return encoded
     if "unicode" in encoded:
@@ -245,8 +242,7 @@ def _content(text: str, options: SendOptions) -> dict[str, str]:
 
 def _name_of_message(apimsgid: str, climsgid: str) -> dict[str, str]:
     if bool(apimsgid) == bool(climsgid):
-        message = "Name the message by either apimsgid or climsgid (error 109). Nothing was sent."
-        raise InvalidInput(message)
+        checks.refuse("Name the message by either apimsgid or climsgid (error 109).")
     if apimsgid:
         return {"apimsgid": parameters.check_id("apimsgid", apimsgid)}
     return {"climsgid": parameters.check_climsgid(climsgid)}

@@ -158,18 +158,9 @@ def errors() -> pd.DataFrame:
     """
     import pandas as pd
 
-    rows = [
-        {
-            "code": error.code,
-            "text": error.text,
-            "concern": error.concern,
-            "after_send": error.after_send,
-            "stops_campaign": error.stops_campaign,
-            "advice": error.advice,
-        }
-        for error in ERRORS.values()
-    ]
-    return pd.DataFrame(rows).set_index("code")
+    columns = ("text", "concern", "after_send", "stops_campaign", "advice")
+    table = pd.DataFrame({name: [getattr(error, name) for error in ERRORS.values()] for name in columns})
+    return table.set_index(pd.Index(ERRORS, name="code"))
 
 
 def statuses() -> pd.DataFrame:
@@ -187,8 +178,5 @@ def statuses() -> pd.DataFrame:
     """
     import pandas as pd
 
-    rows = [
-        {"status": s.code, "name": s.name, "delivery": s.delivery, "final": s.final, "meaning": s.meaning}
-        for s in STATUSES.values()
-    ]
-    return pd.DataFrame(rows).set_index("status")
+    columns = ["status", "name", "delivery", "final", "meaning"]
+    return pd.DataFrame(_STATUSES, columns=columns).set_index("status")

@@ -5,29 +5,18 @@ Rules are those of the HTTP API specification 2.3.8 (section 5) unless another s
 
 from __future__ import annotations
 
-import operator
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn, TypedDict
 
+from clicknb import checks
 from clicknb.charset import first_outside, ucs2
-from clicknb.errors import InvalidInput
 from clicknb.gateway.limits import MOST_PARTS
 
-MESSAGE_TYPES = (
-    "SMS_TEXT",
-    "SMS_FLASH",
-    "SMS_NOKIA_OLOGO",
-    "SMS_NOKIA_GLOGO",
-    "SMS_NOKIA_PICTURE",
-    "SMS_NOKIA_RINGTONE",
-    "SMS_NOKIA_RTTL",
-    "SMS_NOKIA_CLEAN",
-    "SMS_NOKIA_VCARD",
-    "SMS_NOKIA_VCAL",
-)
+_NOKIA = ("OLOGO", "GLOGO", "PICTURE", "RINGTONE", "RTTL", "CLEAN", "VCARD", "VCAL")
+MESSAGE_TYPES = ("SMS_TEXT", "SMS_FLASH", *(f"SMS_NOKIA_{kind}" for kind in _NOKIA))
 """Values of ``msg_type``; upper case matters."""
 
 _FEATURES = 1 | 2 | 4 | 8 | 16 | 32 | 512 | 8192 | 16384
@@ -145,16 +134,14 @@ def check_destination(to: object) -> str:
         It is something else; the message does not repeat it.
     """
     rule = "must be 5 to 15 digits with the country code first, without +, leading zeros, spaces or commas"
-    if not isinstance(to, str) or not re.fullmatch(r"[1-9]\d{4,14}", to, re.ASCII):
-        _refuse("to", f"{rule}, as text such as '447700900123' (error 105); several go as a list")
-    return to
+    said = f"{rule}, as text such as '447700900123' (error 105); several go as a list"
+    return _matching(r"[1-9]\d{4,14}", said)("to", to)
 
 
 def check_prefix(msisdn: object) -> str:
     """Check a number or the beginning of one: 1 to 15 digits, country code first."""
-    if not isinstance(msisdn, str) or not re.fullmatch(r"[1-9]\d{0,14}", msisdn, re.ASCII):
-        _refuse("msisdn", "must be a number or the beginning of one: 1 to 15 digits, country code first, as text")
-    return msisdn
+    rule = "must be a number or the beginning of one: 1 to 15 digits, country code first, as text"
+    return _matching(r"[1-9]\d{0,14}", rule)("msisdn", msisdn)
 
 
 def check_id(name: str, value: str) -> str:
@@ -178,8 +165,7 @@ _Rule = Callable[[str, Any], str]
 
 
 def _refuse(name: str, rule: str) -> NoReturn:
-    message = f"{name}: {rule}. Nothing was sent."
-    raise InvalidInput(message)
+    checks.refuse(f"{name}: {rule}.")
 
 
 def _flag(name: str, value: Any) -> str:
@@ -190,11 +176,8 @@ def _flag(name: str, value: Any) -> str:
 
 def _between(low: int, high: int, unit: str) -> _Rule:
     def rule(name: str, value: Any) -> str:
-        try:
-            number = operator.index(value)
-        except TypeError:
-            number = None
-        if number is None or isinstance(value, bool) or not low <= number <= high:
+        number = checks.integer(value)
+        if number is None or not low <= number <= high:
             _refuse(name, f"must be a whole number {low} to {high} ({unit}), not {value!r}")
         return str(number)
 

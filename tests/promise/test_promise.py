@@ -416,7 +416,7 @@ class Life(RuleBasedStateMachine):
         self.seen = {(one["row_id"], one["attempt"]): (one["climsgid"], one["state"]) for one in attempts}
         held = {one["to"] for one in attempts} | set(self.campaign().sends["to"] if self.recorded else [])
         self.unsure |= set(self.people) - held
-        known = {one["climsgid"] for one in attempts}
+        known = {one["climsgid"] for one in attempts if one["state"] != "returned"}  # that turn may have gone on since
         self.forgotten |= {message.climsgid for message in self.gateway.messages} - known
 
     @rule()

@@ -69,7 +69,7 @@ def test_too_many_of_them_stop_the_campaign(connections, tmp_path):
         with pytest.raises(CampaignStopped) as stopped:
             sms.plan(people(300), to="to", text="Hi", name=NAME).send(progress=False)
         counts = stopped.value.campaign.counts
-        assert counts["unknown"] < 100 + 64
+        assert counts["unknown"] <= 100 + 2 * connections  # those that answer together, and those that leave with that
         assert counts["planned"] > 0
         assert_every_id_is_its_own(sms, server.gateway)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import timedelta
 from decimal import Decimal
 from itertools import chain, repeat
@@ -16,11 +17,11 @@ from hypothesis import strategies as st
 import clicknb as cn
 from clicknb import testing
 from clicknb.campaign import track
-from clicknb.errors import NotSent
+from clicknb.errors import NotSent, UnreadableReply
 from clicknb.ledger import records, tables, views
 from clicknb.ledger.records import AttemptResult, Intent
 from clicknb.ledger.tally import tally
-from clicknb.simulator import Fault, Gateway
+from clicknb.simulator import Fault, Gateway, replies
 from tests.promise.harness import Crash, Recorder, in_process, meddle, pauses
 
 GOLDEN_TEXTS = [
@@ -279,6 +280,32 @@ def test_a_refresh_asks_once_about_each_message_by_the_session_that_is_there(tmp
         assert gateway.arrived == {"querymsg": 20}
 
 
+class Mumbling(Recorder):
+    """A gateway whose first answers about a message cannot be read."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self._left = times
+
+    def handle(self, path, now, **request):
+        answer = super().handle(path, now, **request)
+        if not path.endswith("querymsg") or not self._left:
+            return answer
+        self._left -= 1
+        return replies.text("ID: ")
+
+
+@pytest.mark.parametrize(("times", "asked"), [(0, 1), (2, 3), (3, 3)])
+def test_a_question_is_put_three_times_before_it_counts_as_not_answered(times, asked, tmp_path):
+    gateway = Mumbling(times)
+    with in_process(gateway, tmp_path) as sms:
+        campaign = sms.plan(people(1), to="mobile", text="Hi", name="x").send(progress=False)
+        with contextlib.nullcontext() if times < 3 else pytest.raises(UnreadableReply):
+            campaign.refresh()
+        assert gateway.arrived["querymsg"] == asked
+        assert campaign.statuses["status"].notna().tolist() == [times < 3]
+
+
 def test_cancel_empties_the_queue():
     with testing.server(credits=4) as server, testing.account(server) as sms:
         with pytest.raises(cn.errors.CampaignStopped) as stopped:
@@ -456,6 +483,32 @@ def test_of_two_attempts_the_one_that_was_accepted_says_most(accepted):
         sms.context.ledger.record(campaign.id, [late], [])
         assert campaign.counts == {"accepted": 1}
         assert campaign.sends["apimsgid"].tolist() == ["a" * 32]
+
+
+def test_a_message_in_doubt_that_is_being_sent_again_is_on_its_way(tmp_path):
+    lost = pd.DataFrame({"to": ["27999400003"]})
+    with in_process(Gateway(), tmp_path) as opened:
+        seen = []
+
+        def look(what):
+            if what == "before start":
+                seen.append(opened.campaign("x").counts)
+
+        opened.plan(lost, to="to", text="Hi", name="x").send(progress=False)
+        meddle(opened, look).campaign("x").resume(resend=["unknown"], progress=False)
+        assert seen == [{"sending": 1}]
+
+
+@pytest.mark.parametrize("state", ["rejected", "absent", "returned"])
+def test_a_message_stays_in_doubt_whatever_becomes_of_a_later_attempt(state):
+    lost = pd.DataFrame({"to": ["27999400003"]})
+    with cn.sandbox() as sms:
+        campaign = sms.plan(lost, to="to", text="Hi", name="x").send(progress=False)
+        campaign.resume(resend=["unknown"], progress=False)
+        sms.context.ledger.record(campaign.id, [AttemptResult(1, 2, state, sms.now())], [])
+        assert campaign.counts == {"unknown": 1}
+        campaign.resume(progress=False)
+        assert len(testing.messages(sms)) == 2
 
 
 def test_reconciling_while_the_gateway_is_away_is_an_error():
@@ -733,6 +786,18 @@ def test_what_left_before_a_crash_is_spent_although_nobody_could_ask_the_balance
         assert min(counts["accepted"], counts["unknown"]) > 5
         spent = sms.context.ledger.spent(sms.campaign("x").id)
         assert spent == Decimal("0.8") * (counts["accepted"] + counts["unknown"])
+
+
+def test_what_is_on_its_way_is_spent_already(tmp_path):
+    with in_process(Recorder(), tmp_path, connections=1) as opened:
+        spent = []
+
+        def look(what):
+            if what == "before start":
+                spent.append(opened.campaign("x").spent)
+
+        meddle(opened, look).plan(people(3), to="mobile", text="Hi", name="x").send(progress=False)
+        assert spent == pytest.approx([0.8, 1.6, 2.4])
 
 
 @pytest.mark.parametrize(("fault", "words"), [("lost", "are in doubt"), ("html502", "are in doubt")])

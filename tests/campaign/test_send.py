@@ -7,7 +7,7 @@ import random
 import signal
 import sqlite3
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pandas as pd
@@ -16,7 +16,7 @@ import pytest
 import clicknb as cn
 from clicknb import testing
 from clicknb.campaign.run import execute
-from clicknb.errors import CampaignError, CampaignStopped, InDoubt, LedgerError
+from clicknb.errors import CampaignError, CampaignStopped, InDoubt, LedgerError, NotSent
 from clicknb.gateway.http.wire import Request
 from clicknb.gateway.transport import SequentialExchange
 from clicknb.ledger.records import climsgid
@@ -24,6 +24,8 @@ from clicknb.simulator import Fault, Response
 from tests.promise.harness import Recorder, in_process, pauses
 
 PEOPLE = pd.DataFrame({"to": [f"44770090{number:04d}" for number in range(30)]})
+
+HOUR = timedelta(hours=1)
 
 
 class Watched(SequentialExchange):
@@ -276,6 +278,22 @@ def test_a_failing_ledger_stops_before_the_next_byte_leaves(tmp_path):
             plan(sms).send(progress=False)
         assert len(server.gateway.messages) == 5
         assert testing.check(sms, server.gateway.messages).ok
+
+
+@pytest.mark.parametrize(("waited", "kept"), [("59min", True), ("1h", False), ("2h", False)])
+def test_a_time_that_has_passed_before_the_message_leaves_is_not_passed_on(waited, kept):
+    def out_of_reach(_):
+        message = "The gateway is away."
+        raise NotSent(message)
+
+    with cn.sandbox() as opened:
+        with pytest.raises(NotSent):
+            plan(testing.altered(opened, connect=out_of_reach)).send(at=opened.now() + HOUR, progress=False)
+        opened.wait(waited)
+        scheduled = []
+        sms = watch(opened, lambda request: scheduled.append("scheduled_time" in request.parameters))
+        assert sms.campaign("x").resume(progress=False).counts == {"accepted": 30}
+        assert scheduled == [kept] * 30
 
 
 def test_rate_holds_messages_back_without_losing_any():

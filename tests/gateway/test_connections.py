@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import ipaddress
+import os
 import selectors
 import signal
 import socket
@@ -709,9 +710,18 @@ def test_a_reply_and_a_request_of_many_tls_records_come_through(certificate):
         assert server.requests[0].endswith(BIG.body)
 
 
-@pytest.mark.parametrize("name", ["reset", "half a body", "no last chunk"])
-def test_a_lost_reply_leaves_doubt_over_tls_too(certificate, name):
-    with connected(server=SecureServer(certificate, LOST[name])) as (server, exchange):
+def speak_without_tls(connection, _ended):
+    os.write(connection.fileno(), GOOD)
+    return False
+
+
+SECURELY_LOST = {name: LOST[name] for name in ("reset", "half a body", "no last chunk")} | {"no TLS": speak_without_tls}
+
+
+@every_exchange
+@pytest.mark.parametrize("step", SECURELY_LOST.values(), ids=SECURELY_LOST)
+def test_a_lost_reply_leaves_doubt_and_nothing_is_repeated_over_tls_too(make, certificate, step):
+    with connected(make=make, server=SecureServer(certificate, step)) as (server, exchange):
         assert isinstance(answer(exchange), InDoubt)
         assert len(server.requests) == 1
 

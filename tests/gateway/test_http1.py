@@ -74,9 +74,10 @@ def test_a_body_without_a_length_goes_on_until_the_connection_ends():
     assert fed(HEAD + b"\r\n", b"") == (Reply(200, b""), False)
 
 
+@pytest.mark.parametrize("field", [b"Content-Length: 7\r\n", b""])
 @pytest.mark.parametrize("status", [204, 304])
-def test_some_replies_have_no_body(status):
-    assert fed(b"HTTP/1.1 %d X\r\nContent-Length: 7\r\n\r\n" % status) == (Reply(status, b""), True)
+def test_some_replies_have_no_body_and_keep_the_connection(status, field):
+    assert fed(b"HTTP/1.1 %d X\r\n%b\r\n" % (status, field)) == (Reply(status, b""), True)
 
 
 @pytest.mark.parametrize(

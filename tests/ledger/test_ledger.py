@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import gc
+import logging
 import os
 import queue
 import random
@@ -587,6 +588,28 @@ def test_every_commit_is_on_the_disk_and_what_is_deleted_is_overwritten(tmp_path
                 connection.execute(f"PRAGMA {name}").fetchone()[0]
                 for name in ("journal_mode", "synchronous", "foreign_keys", "secure_delete")
             ] == ["wal", 2, 1, 1]
+
+
+def test_a_ledger_that_lost_its_log_gets_one_again(tmp_path):
+    path = tmp_path / "l.sqlite"
+    Ledger(path).close()
+    with closing(sqlite3.connect(path)) as other:
+        assert other.execute("PRAGMA journal_mode = DELETE").fetchone() == ("delete",)
+    with closing(Ledger(path)) as ledger, ledger.driver() as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+@pytest.mark.parametrize("in_a_file", [True, False])
+def test_no_number_and_no_text_is_in_the_log_of_what_the_database_is_told(in_a_file, tmp_path, caplog):
+    caplog.set_level(logging.INFO, "sqlalchemy.engine")
+    with cn.sandbox(tmp_path if in_a_file else None) as sms:
+        sms.suppress(PEOPLE["to"][0], source="Ann called")
+        plan(sms).send(progress=False)
+        sms.send(PEOPLE["to"][1], "Hi Ann")
+    assert "INSERT INTO suppressions" in caplog.text
+    assert "INSERT INTO rows" in caplog.text
+    assert "44770090" not in caplog.text
+    assert "Ann" not in caplog.text
 
 
 def test_why_a_file_cannot_be_made_is_said_in_the_words_of_the_system(tmp_path, monkeypatch):

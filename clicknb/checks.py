@@ -34,10 +34,10 @@ _LONGEST_SHOWN = 40
 _BREAKS_A_LINE = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
-def refuse(what: str, remedy: str) -> NoReturn:
+def refuse(what: str, remedy: str, cause: Exception | None = None) -> NoReturn:
     """Raise ``InvalidInput`` with the promise that nothing was sent between its two sentences."""
     message = f"{what} Nothing was sent. {remedy}"
-    raise InvalidInput(message)
+    raise InvalidInput(message) from cause
 
 
 def described(value: object) -> str:

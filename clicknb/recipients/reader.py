@@ -15,6 +15,7 @@ from clicknb.checks import refuse
 from clicknb.export import unguarded
 from clicknb.recipients.delimited import read_delimited
 from clicknb.recipients.encodings import decode
+from clicknb.recipients.file_kinds import refuse_what_is_no_table
 from clicknb.recipients.notes import with_notes
 from clicknb.recipients.workbook import is_workbook, read_workbook
 
@@ -24,16 +25,25 @@ Source = str | os.PathLike[str] | IO[str] | IO[bytes] | pd.DataFrame
 
 
 def read_recipients(
-    source: Source, *, sheet: str | None = None, sep: str | None = None, encoding: str | None = None
+    source: Source,
+    *,
+    sheet: str | None = None,
+    hidden: str | None = None,
+    sep: str | None = None,
+    encoding: str | None = None,
 ) -> pd.DataFrame:
     r"""Read a table of people with every cell as text.
 
     Parameters
     ----------
     source
-        Path or open file of CSV, TSV or Excel (.xlsx; needs ``pip install clicknb[excel]``), or a DataFrame.
+        Path or open file of CSV, TSV or a spreadsheet (.xlsx, .ods; .xls and .xlsb need
+        ``pip install clicknb[excel]``), or a DataFrame.
     sheet
-        Name of the Excel sheet; the first one if None.
+        Name of the sheet; the first one that is visible and not empty if None.
+    hidden
+        ``"keep"`` or ``"leave out"``, for rows of a sheet that are hidden or filtered away. They are left out if None,
+        with a warning; a file of which that cannot be told says so.
     sep
         What separates the cells of a text file; found out among comma, semicolon, tab and bar if None.
     encoding
@@ -44,7 +54,8 @@ def read_recipients(
     pandas.DataFrame
         A column of dtype str for each column of the source, its name stripped (``column 2`` where
         the second has none). Cells are exactly as written (``007`` stays, ``NA`` is text), blank ones missing; what
-        Excel or a DataFrame holds as number or date becomes the text that a spreadsheet would show, dates in ISO.
+        a spreadsheet or a DataFrame holds as number or date becomes the text that a person would see, such as
+        ``000042`` or ``R 1,250.50``, but dates in ISO and times as HH:MM.
         Rows without any content are left out of files; a DataFrame keeps its rows and its index. Files of
         ``cn.export`` come back as what was exported.
 
@@ -68,8 +79,9 @@ def read_recipients(
         return pd.DataFrame(columns, index=source.index)
     content = _content(source)
     if isinstance(content, bytes) and is_workbook(content):
-        rows, notes = read_workbook(content, sheet)
+        rows, notes = read_workbook(content, sheet, hidden)
         return with_notes(_table(rows), notes)
+    refuse_what_is_no_table(content)
     if sheet is not None:
         refuse(f"There is no sheet {sheet!r}: this is a text file.", "Leave the sheet out.")
     text, notes = (content.removeprefix("\ufeff"), []) if isinstance(content, str) else decode(content, encoding)

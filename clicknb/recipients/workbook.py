@@ -1,57 +1,215 @@
-"""Reads the sheet of a workbook as a person sees it there."""
+"""Reads the sheet of a workbook as a person sees it there, and says what a person may not see."""
 
 from __future__ import annotations
 
-import io
 import zipfile
 import zlib
-from datetime import date
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from xml.parsers import expat
 
-from clicknb.cells import cell_text
-from clicknb.checks import refuse
-from clicknb.export import unescaped
+from clicknb.cells import nearest
+from clicknb.checks import described, refuse
+from clicknb.recipients.file_kinds import ODS, XLSX, is_container, kind_of_workbook
 from clicknb.recipients.notes import Note
+from clicknb.recipients.ods import Ods
+from clicknb.recipients.older_books import OlderBook
+from clicknb.recipients.pages import Book, Page, Sheet, letters
+from clicknb.recipients.xlsx import Xlsx
 
-if TYPE_CHECKING:
-    from openpyxl.cell.cell import Cell, MergedCell
+KEEP, LEAVE_OUT = "keep", "leave out"
+"""What ``hidden`` may be."""
 
-_ZIP = b"PK\x03\x04"
-_OLD_EXCEL = b"\xd0\xcf\x11\xe0"
-_DAMAGED = (zipfile.BadZipFile, zlib.error, KeyError, ValueError, OSError, EOFError, SyntaxError)
+is_workbook = is_container
 
-
-def is_workbook(content: bytes) -> bool:
-    """Tell whether a file is one of a spreadsheet program, and not text."""
-    return content.startswith((_ZIP, _OLD_EXCEL))
-
-
-def read_workbook(content: bytes, sheet: str | None) -> tuple[list[list[str]], list[Note]]:
-    """Read a sheet, the first one if None, as lines of cells; and what is to be known about it."""
-    if content.startswith(_OLD_EXCEL):
-        refuse("This is an Excel file of the old kind (.xls).", "Save it as .xlsx or CSV.")
-    return _excel_rows(content, sheet), []
+_DAMAGED = (
+    zipfile.BadZipFile, zlib.error, expat.ExpatError, SyntaxError, LookupError, ValueError, ArithmeticError, OSError,
+    EOFError, RuntimeError,
+)  # fmt: skip
+_NAMED = 3
 
 
-def _excel_rows(content: bytes, sheet: str | None) -> list[list[str]]:
+def read_workbook(content: bytes, sheet: str | None, hidden: str | None = None) -> tuple[list[list[str]], list[Note]]:
+    """Read a sheet as lines of cells, hidden ones blank unless they are kept; and what is to be known about it.
+
+    Parameters
+    ----------
+    content
+        The file.
+    sheet
+        Its name in any letter case; the first one that is visible and not empty if None.
+    hidden
+        ``"keep"`` or ``"leave out"``, for rows that are hidden or filtered away; if None they are left out as long as
+        that is certain to be what a person sees.
+    """
+    if hidden not in {None, KEEP, LEAVE_OUT}:
+        refuse(f"hidden must be {KEEP!r} or {LEAVE_OUT!r}, not {described(hidden)}.", "Choose one of them.")
+    kind = kind_of_workbook(content)
     try:
-        import openpyxl
-    except ImportError as error:
-        refuse("Reading Excel needs openpyxl.", "Run: pip install 'clicknb[excel]', or save the sheet as CSV.", error)
-    try:
-        book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
-        pages = {page.title: page for page in book.worksheets}
-        page = pages.get(next(iter(pages)) if sheet is None else sheet)
-        if page is not None:
-            page.reset_dimensions()  # what some programs write there is too small
-            return [[_excel_text(cell) for cell in row] for row in page.iter_rows()]
+        book = _opened(content, kind)
+        chosen, notes = _chosen(book, sheet)
+        page = book.page(chosen)
     except _DAMAGED as error:
         refuse("The Excel file is damaged.", "Open it in a spreadsheet and save it again as .xlsx.", error)
-    return refuse(f"There is no sheet {sheet!r}; there are {', '.join(map(repr, pages))}.", "Correct the name.")
+    header = next((number for number, row in enumerate(page.rows, start=1) if row), 0)
+    kept = _hidden_rows(page, header, hidden)
+    names = page.rows[header - 1] if header else []
+    return page.rows, [*notes, *kept, *_about(page, names)]
 
 
-def _excel_text(cell: Cell | MergedCell) -> str:
-    """Read a cell as Excel shows it: midnight belongs to a date unless its format has hours."""
-    text = unescaped(cell.value) if isinstance(cell.value, str) else cell_text(cell.value)
-    shows_hours = isinstance(cell.value, date) and "h" in (cell.number_format or "").lower()
-    return f"{text} 00:00:00" if shows_hours and ":" not in text else text
+def _opened(content: bytes, kind: str) -> Book:
+    if kind == XLSX:
+        return Xlsx(content)
+    return Ods(content) if kind == ODS else OlderBook(content)
+
+
+# --- the sheet ---
+
+
+def _chosen(book: Book, wanted: str | None) -> tuple[str, list[Note]]:
+    if wanted is not None:
+        return _named(book.sheets, wanted), []
+    filled = [sheet for sheet in book.sheets if book.has_cells(sheet.name)]
+    visible = [sheet.name for sheet in filled if not sheet.hidden]
+    concealed = [sheet.name for sheet in filled if sheet.hidden]
+    if not visible and concealed:
+        refuse(
+            f"All sheets that hold anything are hidden: {_listed(concealed)}.",
+            f"Show the one that is meant, or name it: sheet={concealed[0]!r}.",
+        )
+    if not visible:
+        refuse("The file is empty.", "It needs a line of column names and a line for each person.")
+    chosen, *others = visible
+    words = [f"The sheet {chosen!r} was read."]
+    if others:
+        words.append(f"There are others: {_listed(others)}.")
+    if concealed:
+        words.append(f"Hidden are {_listed(concealed)}.")
+    said = len(filled) > 1
+    return chosen, [Note("sheet", " ".join([*words, "To have another: sheet='...'."]))] if said else []
+
+
+def _named(sheets: Sequence[Sheet], wanted: str) -> str:
+    if not isinstance(wanted, str):
+        refuse(f"sheet must be the name of a sheet, not {described(wanted)}.", "Write the name that is on its tab.")
+    names = [sheet.name for sheet in sheets]
+    if wanted in names:
+        return wanted
+    alike = [name for name in names if _folded(name) == _folded(wanted)]
+    if len(alike) == 1:
+        return alike[0]
+    near = nearest(wanted, names)
+    hint = f" Did you mean {near!r}?" if near else ""
+    there = ", ".join(f"{sheet.name!r}{' (hidden)' * sheet.hidden}" for sheet in sheets)
+    return refuse(f"There is no sheet {wanted!r}; there are {there}.{hint}", "Correct the name.")
+
+
+def _folded(name: str) -> str:
+    return "".join(name.casefold().split())
+
+
+# --- hidden rows ---
+
+
+def _hidden_rows(page: Page, header: int, hidden: str | None) -> list[Note]:
+    """Take the cells of hidden rows away unless they are kept, and say so."""
+    if not page.shows_everything:
+        if hidden == LEAVE_OUT:
+            refuse("Which rows are hidden cannot be told for this kind of file.", "Save it as .xlsx.")
+        return []
+    rows = [number for number in page.hidden_rows if number <= len(page.rows) and page.rows[number - 1]]
+    if not rows:
+        return _filter_without_effect(page)
+    said = f"{_counted(rows, 'row')} hidden in the sheet, by hand or by a filter ({_numbered(rows)})"
+    if hidden == KEEP:
+        return [Note("hidden rows", f"{said}: read all the same, because of hidden={KEEP!r}.")]
+    if hidden is None and header in rows:
+        refuse(
+            f"{said}. Row {header} is the first that holds anything, so which line names the columns is not certain.",
+            f"Show or delete the row; or decide by a word: hidden={KEEP!r} or hidden={LEAVE_OUT!r}.",
+        )
+    if sum(map(bool, page.rows)) - len(rows) <= (header not in rows):
+        refuse(f"{said}, and no person is left.", f"Clear the filter, or read them with hidden={KEEP!r}.")
+    for number in rows:
+        page.rows[number - 1] = []
+    return [Note("hidden rows", f"{said}: left out. To read them too: hidden={KEEP!r}.")]
+
+
+def _filter_without_effect(page: Page) -> list[Note]:
+    if not page.filtered:
+        return []
+    words = "The sheet has a filter that hides no row, so all rows were read. Apply it in a spreadsheet if it should."
+    return [Note("filter", words)]
+
+
+# --- what else is to be known ---
+
+
+def _about(page: Page, names: Sequence[str]) -> Iterable[Note]:
+    """Say what of a sheet is not as plain as it looks."""
+
+    def called(columns: Iterable[int]) -> str:
+        return _listed_words([_called(column, names) for column in sorted(columns)])
+
+    width = max(map(len, page.rows), default=0)
+    if concealed := [one for one in sorted(page.hidden_columns) if one < width and _is_filled(page, one)]:
+        words = f"{_counted(concealed, 'column')} hidden in the sheet, and read all the same: {called(concealed)}."
+        yield Note("hidden columns", words)
+    if page.blank_formulas:
+        count = sum(page.blank_formulas.values())
+        said = f"{count:,} formula{'s' * (count > 1)} without a result, in {called(page.blank_formulas)}"
+        yield Note(
+            "formulas", f"{said}: read as blank. Open the file in a spreadsheet and save it, to have them worked out."
+        )
+    if page.old_formulas:
+        words = (
+            f"{page.old_formulas:,} results of formulas may be old: the program that wrote the file left them to be "
+            "worked out when it is opened. Open it in a spreadsheet and save it."
+        )
+        yield Note("formulas", words)
+    if page.merged:
+        words = (
+            f"Merged cells ({_listed_words(page.merged)}): what they show was read for the first row and column only."
+        )
+        yield Note("merged cells", words)
+    for column, code in sorted(page.unknown_formats.items()):
+        words = (
+            f"{_called(column, names)} has the number format {code!r}, which was not applied: read as plain numbers."
+        )
+        yield Note("formats", words[:1].upper() + words[1:])
+    for column, code in sorted(page.parts_of_dates.items()):
+        words = (
+            f"{_called(column, names)} shows parts of dates only ({code!r}): read as whole dates, such as 2026-03-14."
+        )
+        yield Note("dates", words[:1].upper() + words[1:])
+    if not page.shows_everything:
+        words = (
+            "Of this kind of file neither hidden rows and columns nor number formats can be read: rows that a filter "
+            "hides are among the people, and 000042 may have become 42. Save it as .xlsx to be certain."
+        )
+        yield Note("kind of file", words)
+
+
+def _is_filled(page: Page, column: int) -> bool:
+    return any(column < len(row) and row[column] for row in page.rows)
+
+
+def _called(column: int, names: Sequence[str]) -> str:
+    name = names[column].strip() if column < len(names) else ""
+    return f"column {letters(column)}" + (f" ({name!r})" if name else "")
+
+
+def _counted(things: Sequence[object], word: str) -> str:
+    return f"{len(things):,} {word} is" if len(things) == 1 else f"{len(things):,} {word}s are"
+
+
+def _numbered(rows: Sequence[int]) -> str:
+    return f"{'row' if len(rows) == 1 else 'rows'} {_listed_words(list(map(str, rows)))}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return _listed_words(list(map(repr, names)))
+
+
+def _listed_words(words: Sequence[str]) -> str:
+    more = f" and {len(words) - _NAMED:,} more" if len(words) > _NAMED else ""
+    return ", ".join(words[:_NAMED]) + more

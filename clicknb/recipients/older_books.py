@@ -1,0 +1,69 @@
+"""Reads .xls and .xlsb files by calamine, which tells the values of their cells, and not how they are shown."""
+
+from __future__ import annotations
+
+import io
+from datetime import time, timedelta
+from typing import TYPE_CHECKING
+
+from clicknb.cells import cell_text
+from clicknb.checks import refuse
+from clicknb.recipients.number_formats import general
+from clicknb.recipients.pages import Page, Sheet, letters
+
+if TYPE_CHECKING:
+    from python_calamine import CalamineSheet
+
+
+class OlderBook:
+    """An .xls or .xlsb file that was opened."""
+
+    def __init__(self, content: bytes) -> None:
+        try:
+            from python_calamine import CalamineError, CalamineWorkbook, PasswordError, SheetTypeEnum, SheetVisibleEnum
+        except ImportError as error:
+            remedy = "Run: pip install 'clicknb[excel]', or save the sheet as .xlsx or CSV."
+            refuse("Reading .xls and .xlsb needs python-calamine.", remedy, error)
+        try:
+            self._book = CalamineWorkbook.from_filelike(io.BytesIO(content))
+        except PasswordError as error:
+            refuse("This workbook is protected by a password.", "Take it away where it was set, and save again.", error)
+        except CalamineError as error:
+            refuse("The Excel file is damaged.", "Open it in a spreadsheet and save it again as .xlsx.", error)
+        self.sheets = [
+            Sheet(sheet.name, sheet.visible != SheetVisibleEnum.Visible)
+            for sheet in self._book.sheets_metadata
+            if sheet.typ == SheetTypeEnum.WorkSheet
+        ]
+
+    def has_cells(self, name: str) -> bool:
+        """Tell whether a sheet is not empty."""
+        return bool(self._book.get_sheet_by_name(name).height)
+
+    def page(self, name: str) -> Page:
+        """Read a sheet."""
+        sheet = self._book.get_sheet_by_name(name)
+        page = Page(shows_everything=False, merged=_merged(sheet))
+        for row, cells in enumerate(sheet.to_python(skip_empty_area=False), start=1):
+            for column, cell in enumerate(cells):
+                if (text := _text(cell)).strip():
+                    page.put(row, column, text)
+        return page
+
+
+def _merged(sheet: CalamineSheet) -> list[str]:
+    return [
+        f"{letters(left)}{top + 1}:{letters(right)}{bottom + 1}"
+        for (top, left), (bottom, right) in sheet.merged_cell_ranges or ()
+    ]
+
+
+def _text(cell: object) -> str:
+    if isinstance(cell, float):
+        return general(repr(cell))
+    if isinstance(cell, time):
+        return cell.isoformat("seconds").removesuffix(":00")
+    if isinstance(cell, timedelta):
+        minutes, seconds = divmod(round(cell.total_seconds()), 60)
+        return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
+    return cell_text(cell)

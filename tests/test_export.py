@@ -71,7 +71,7 @@ def test_numbers_survive_a_spreadsheet_as_text(tmp_path):
     back = read_csv(tmp_path / "a.csv")
     assert back["to"].tolist() == numbers
     to_excel(frame, tmp_path / "a.xlsx")
-    again = pd.read_excel(tmp_path / "a.xlsx", dtype="str", index_col=0)
+    again = pd.read_excel(tmp_path / "a.xlsx", dtype="str", index_col=0, engine="openpyxl")
     assert again["to"].tolist() == numbers
     assert again["whole"].tolist() == ["447700900123"] * 5
 
@@ -147,7 +147,7 @@ def test_a_frame_without_rows_keeps_its_columns(tmp_path):
 def test_times_keep_their_zone_and_control_characters_do_not_stop_excel(tmp_path):
     frame = pd.DataFrame({"at": [pd.Timestamp("2026-03-03T10:00Z")], "text": ["a\x01b\ud800"]})
     to_excel(frame, tmp_path / "a.xlsx")
-    again = pd.read_excel(tmp_path / "a.xlsx", dtype="str", index_col=0)
+    again = pd.read_excel(tmp_path / "a.xlsx", dtype="str", index_col=0, engine="openpyxl")
     assert again.iloc[0].tolist() == ["2026-03-03 10:00:00+00:00", "a\ufffdb\ufffd"]
 
 

@@ -9,6 +9,7 @@ from xml.parsers import expat
 
 from clicknb.cells import nearest
 from clicknb.checks import described, refuse
+from clicknb.errors import InvalidInput
 from clicknb.recipients.file_kinds import ODS, XLSX, is_container, kind_of_workbook
 from clicknb.recipients.notes import Note
 from clicknb.recipients.ods import Ods
@@ -48,6 +49,8 @@ def read_workbook(content: bytes, sheet: str | None, hidden: str | None = None) 
         book = _opened(content, kind)
         chosen, notes = _chosen(book, sheet)
         page = book.page(chosen)
+    except InvalidInput:
+        raise
     except _DAMAGED as error:
         refuse("The Excel file is damaged.", "Open it in a spreadsheet and save it again as .xlsx.", error)
     header = next((number for number, row in enumerate(page.rows, start=1) if row), 0)

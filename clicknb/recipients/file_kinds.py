@@ -12,7 +12,8 @@ from clicknb.checks import refuse
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _OLE = b"\xd0\xcf\x11\xe0"
 _HEAD = 4096
-_ODF = "application/vnd.oasis.opendocument."
+_MANIFEST = "META-INF/manifest.xml"
+_ODF = b"application/vnd.oasis.opendocument."
 
 XLSX, XLSB, ODS, XLS = "xlsx", "xlsb", "ods", "xls"
 """The kinds of workbooks that can be read."""
@@ -50,8 +51,7 @@ _BINARY = [
 
 _TEXT = [
     _Kind(rb"MIME-Version:.{0,2000}multipart/related", "a web page (a web archive, .mht)", _SAVE),
-    _Kind(rb"(?:<\?xml[^>]*>)?.{0,2000}urn:schemas-microsoft-com:office:spreadsheet[\"'].{0,2000}<(?:\w+:)?Workbook",
-          "an XML spreadsheet of Excel 2003", _SAVE),
+    _Kind(rb"<\?xml.{0,2000}urn:schemas-microsoft-com:office:spreadsheet", "an XML spreadsheet of Excel 2003", _SAVE),
     _Kind(rb"(?:<!--.{0,500}?-->|<\?xml[^>]*>|\s)*<(?:!doctype html|html|head|body|table|meta|style|div|script|tr)\b",
           "a web page (HTML)", _SAVE),
     _Kind(rb"(?:<\?xml[^>]*>\s*)?<office:document", "a flat OpenDocument file", _SAVE),
@@ -88,7 +88,7 @@ _OLE_STREAMS = [
 ]
 
 
-def is_container(content: bytes) -> bool:
+def is_workbook(content: bytes) -> bool:
     """Tell whether a file may be one of a spreadsheet program, and is not text."""
     return content.startswith((*_ZIP, _OLE))
 
@@ -130,18 +130,23 @@ def _start(content: str | bytes) -> bytes:
 def _kind_of_zip(content: bytes) -> str:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            names = archive.namelist()
-            odf = archive.read("mimetype")[:100].decode("ascii", "replace") if "mimetype" in names else ""
-            locked = b"encryption-data" in archive.read("META-INF/manifest.xml") if odf.startswith(_ODF) else False
+            names, locked = archive.namelist(), _is_locked(archive)
+            odf = archive.read("mimetype")[:100] if "mimetype" in names and not locked else b""
     except (zipfile.BadZipFile, OSError, EOFError, KeyError, ValueError, RuntimeError, NotImplementedError) as error:
         refuse("The Excel file is damaged.", "Open it in a spreadsheet and save it again as .xlsx.", error)
     if locked:
-        refuse("This workbook is protected by a password.", _OPEN_IT)
-    if odf.startswith(f"{_ODF}spreadsheet"):
+        refuse("This file is protected by a password.", _OPEN_IT)
+    if odf.startswith(_ODF + b"spreadsheet"):
         return ODS
     if odf.startswith(_ODF):
         refuse("This is a text document, a presentation or a drawing of OpenDocument, not a table.", _WRITER)
     return _kind_by_names(names)
+
+
+def _is_locked(archive: zipfile.ZipFile) -> bool:
+    if any(member.flag_bits & 1 for member in archive.infolist()):
+        return True
+    return _MANIFEST in archive.namelist() and b"encryption-data" in archive.read(_MANIFEST)
 
 
 def _kind_by_names(names: list[str]) -> str:

@@ -37,6 +37,7 @@ _COMPARE: dict[str, Callable[[Decimal, Decimal], bool]] = {
 }
 
 _EXACT = Context(prec=15)  # what a spreadsheet keeps of a number
+_WIDE = Context(prec=400)  # holds every number that a cell can
 _GENERAL_DIGITS = 10
 _SMALLEST_ROUNDED = Decimal("0.0001")
 _SHORTENED = 10**6  # whole numbers from here on are not amounts if their format has an exponent
@@ -130,7 +131,7 @@ def _general(value: Decimal) -> str:
 
 
 def _rounded(value: Decimal, decimals: int) -> Decimal:
-    return value.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP, Context(prec=400))
+    return value.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP, _WIDE)
 
 
 def _parts(code: str) -> list[list[_Token]]:

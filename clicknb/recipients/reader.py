@@ -15,9 +15,9 @@ from clicknb.checks import refuse
 from clicknb.export import unguarded
 from clicknb.recipients.delimited import read_delimited
 from clicknb.recipients.encodings import decode
-from clicknb.recipients.file_kinds import refuse_what_is_no_table
+from clicknb.recipients.file_kinds import is_workbook, refuse_what_is_no_table
 from clicknb.recipients.notes import with_notes
-from clicknb.recipients.workbook import is_workbook, read_workbook
+from clicknb.recipients.workbook import read_workbook
 
 _LOOKS_LIKE_A_NUMBER = re.compile(r"[+(]?\d[\d\s().-]{6,}", re.ASCII)
 

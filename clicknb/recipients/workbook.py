@@ -4,29 +4,27 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from xml.parsers import expat
 
 from clicknb.cells import nearest
 from clicknb.checks import described, refuse
 from clicknb.errors import InvalidInput
-from clicknb.recipients.file_kinds import ODS, XLSX, is_container, kind_of_workbook
+from clicknb.recipients.file_kinds import ODS, XLSX, kind_of_workbook
 from clicknb.recipients.notes import Note
 from clicknb.recipients.ods import Ods
 from clicknb.recipients.older_books import OlderBook
-from clicknb.recipients.pages import Book, Page, Sheet, letters
+from clicknb.recipients.page_notes import counted, listed, notes_about
+from clicknb.recipients.pages import Book, Page, Sheet
 from clicknb.recipients.xlsx import Xlsx
 
 KEEP, LEAVE_OUT = "keep", "leave out"
 """What ``hidden`` may be."""
 
-is_workbook = is_container
-
 _DAMAGED = (
     zipfile.BadZipFile, zlib.error, expat.ExpatError, SyntaxError, LookupError, ValueError, ArithmeticError, OSError,
     EOFError, RuntimeError,
 )  # fmt: skip
-_NAMED = 3
 
 
 def read_workbook(content: bytes, sheet: str | None, hidden: str | None = None) -> tuple[list[list[str]], list[Note]]:
@@ -42,7 +40,7 @@ def read_workbook(content: bytes, sheet: str | None, hidden: str | None = None) 
         ``"keep"`` or ``"leave out"``, for rows that are hidden or filtered away; if None they are left out as long as
         that is certain to be what a person sees.
     """
-    if hidden not in {None, KEEP, LEAVE_OUT}:
+    if hidden not in (None, KEEP, LEAVE_OUT):
         refuse(f"hidden must be {KEEP!r} or {LEAVE_OUT!r}, not {described(hidden)}.", "Choose one of them.")
     kind = kind_of_workbook(content)
     try:
@@ -54,9 +52,8 @@ def read_workbook(content: bytes, sheet: str | None, hidden: str | None = None) 
     except _DAMAGED as error:
         refuse("The Excel file is damaged.", "Open it in a spreadsheet and save it again as .xlsx.", error)
     header = next((number for number, row in enumerate(page.rows, start=1) if row), 0)
-    kept = _hidden_rows(page, header, hidden)
-    names = page.rows[header - 1] if header else []
-    return page.rows, [*notes, *kept, *_about(page, names)]
+    notes += _hidden_rows(page, header, hidden)
+    return page.rows, [*notes, *notes_about(page)]
 
 
 def _opened(content: bytes, kind: str) -> Book:
@@ -76,7 +73,7 @@ def _chosen(book: Book, wanted: str | None) -> tuple[str, list[Note]]:
     concealed = [sheet.name for sheet in filled if sheet.hidden]
     if not visible and concealed:
         refuse(
-            f"All sheets that hold anything are hidden: {_listed(concealed)}.",
+            f"All sheets that hold anything are hidden: {listed(map(repr, concealed))}.",
             f"Show the one that is meant, or name it: sheet={concealed[0]!r}.",
         )
     if not visible:
@@ -84,9 +81,9 @@ def _chosen(book: Book, wanted: str | None) -> tuple[str, list[Note]]:
     chosen, *others = visible
     words = [f"The sheet {chosen!r} was read."]
     if others:
-        words.append(f"There are others: {_listed(others)}.")
+        words.append(f"There are others: {listed(map(repr, others))}.")
     if concealed:
-        words.append(f"Hidden are {_listed(concealed)}.")
+        words.append(f"Hidden are {listed(map(repr, concealed))}.")
     said = len(filled) > 1
     return chosen, [Note("sheet", " ".join([*words, "To have another: sheet='...'."]))] if said else []
 
@@ -122,7 +119,8 @@ def _hidden_rows(page: Page, header: int, hidden: str | None) -> list[Note]:
     rows = [number for number in page.hidden_rows if number <= len(page.rows) and page.rows[number - 1]]
     if not rows:
         return _filter_without_effect(page)
-    said = f"{_counted(rows, 'row')} hidden in the sheet, by hand or by a filter ({_numbered(rows)})"
+    which = f"{'row' if len(rows) == 1 else 'rows'} {listed(map(str, rows))}"
+    said = f"{counted(len(rows), 'row is', 'rows are')} hidden in the sheet, by hand or by a filter ({which})"
     if hidden == KEEP:
         return [Note("hidden rows", f"{said}: read all the same, because of hidden={KEEP!r}.")]
     if hidden is None and header in rows:
@@ -142,77 +140,3 @@ def _filter_without_effect(page: Page) -> list[Note]:
         return []
     words = "The sheet has a filter that hides no row, so all rows were read. Apply it in a spreadsheet if it should."
     return [Note("filter", words)]
-
-
-# --- what else is to be known ---
-
-
-def _about(page: Page, names: Sequence[str]) -> Iterable[Note]:
-    """Say what of a sheet is not as plain as it looks."""
-
-    def called(columns: Iterable[int]) -> str:
-        return _listed_words([_called(column, names) for column in sorted(columns)])
-
-    width = max(map(len, page.rows), default=0)
-    if concealed := [one for one in sorted(page.hidden_columns) if one < width and _is_filled(page, one)]:
-        words = f"{_counted(concealed, 'column')} hidden in the sheet, and read all the same: {called(concealed)}."
-        yield Note("hidden columns", words)
-    if page.blank_formulas:
-        count = sum(page.blank_formulas.values())
-        said = f"{count:,} formula{'s' * (count > 1)} without a result, in {called(page.blank_formulas)}"
-        yield Note(
-            "formulas", f"{said}: read as blank. Open the file in a spreadsheet and save it, to have them worked out."
-        )
-    if page.old_formulas:
-        words = (
-            f"{page.old_formulas:,} results of formulas may be old: the program that wrote the file left them to be "
-            "worked out when it is opened. Open it in a spreadsheet and save it."
-        )
-        yield Note("formulas", words)
-    if page.merged:
-        words = (
-            f"Merged cells ({_listed_words(page.merged)}): what they show was read for the first row and column only."
-        )
-        yield Note("merged cells", words)
-    for column, code in sorted(page.unknown_formats.items()):
-        words = (
-            f"{_called(column, names)} has the number format {code!r}, which was not applied: read as plain numbers."
-        )
-        yield Note("formats", words[:1].upper() + words[1:])
-    for column, code in sorted(page.parts_of_dates.items()):
-        words = (
-            f"{_called(column, names)} shows parts of dates only ({code!r}): read as whole dates, such as 2026-03-14."
-        )
-        yield Note("dates", words[:1].upper() + words[1:])
-    if not page.shows_everything:
-        words = (
-            "Of this kind of file neither hidden rows and columns nor number formats can be read: rows that a filter "
-            "hides are among the people, and 000042 may have become 42. Save it as .xlsx to be certain."
-        )
-        yield Note("kind of file", words)
-
-
-def _is_filled(page: Page, column: int) -> bool:
-    return any(column < len(row) and row[column] for row in page.rows)
-
-
-def _called(column: int, names: Sequence[str]) -> str:
-    name = names[column].strip() if column < len(names) else ""
-    return f"column {letters(column)}" + (f" ({name!r})" if name else "")
-
-
-def _counted(things: Sequence[object], word: str) -> str:
-    return f"{len(things):,} {word} is" if len(things) == 1 else f"{len(things):,} {word}s are"
-
-
-def _numbered(rows: Sequence[int]) -> str:
-    return f"{'row' if len(rows) == 1 else 'rows'} {_listed_words(list(map(str, rows)))}"
-
-
-def _listed(names: Sequence[str]) -> str:
-    return _listed_words(list(map(repr, names)))
-
-
-def _listed_words(words: Sequence[str]) -> str:
-    more = f" and {len(words) - _NAMED:,} more" if len(words) > _NAMED else ""
-    return ", ".join(words[:_NAMED]) + more

@@ -203,12 +203,12 @@ class _Cells:
     def _number(self, raw: str, code: str) -> str:
         if code == "General":
             return general(raw)
-        if _shows_no_day(code):
-            self._page.parts_of_dates.setdefault(self._column, code)
         shown = number_format(code).number(raw, since_1904=self._since_1904)
         if shown is None:
             self._page.unknown_formats.setdefault(self._column, code)
             return general(raw)
+        if _shows_no_day(code):
+            self._page.parts_of_dates.setdefault(self._column, code)
         return shown
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import time, timedelta
 from typing import TYPE_CHECKING
 
@@ -20,16 +22,12 @@ class OlderBook:
 
     def __init__(self, content: bytes) -> None:
         try:
-            from python_calamine import CalamineError, CalamineWorkbook, PasswordError, SheetTypeEnum, SheetVisibleEnum
+            from python_calamine import CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
         except ImportError as error:
             remedy = "Run: pip install 'clicknb[excel]', or save the sheet as .xlsx or CSV."
             refuse("Reading .xls and .xlsb needs python-calamine.", remedy, error)
-        try:
+        with _refusing():
             self._book = CalamineWorkbook.from_filelike(io.BytesIO(content))
-        except PasswordError as error:
-            refuse("This workbook is protected by a password.", "Take it away where it was set, and save again.", error)
-        except CalamineError as error:
-            refuse("The Excel file is damaged.", "Open it in a spreadsheet and save it again as .xlsx.", error)
         self.sheets = [
             Sheet(sheet.name, sheet.visible != SheetVisibleEnum.Visible)
             for sheet in self._book.sheets_metadata
@@ -38,17 +36,36 @@ class OlderBook:
 
     def has_cells(self, name: str) -> bool:
         """Tell whether a sheet is not empty."""
-        return bool(self._book.get_sheet_by_name(name).height)
+        with _refusing():
+            return bool(self._book.get_sheet_by_name(name).height)
 
     def page(self, name: str) -> Page:
         """Read a sheet."""
-        sheet = self._book.get_sheet_by_name(name)
-        page = Page(shows_everything=False, merged=_merged(sheet))
-        for row, cells in enumerate(sheet.to_python(skip_empty_area=False), start=1):
+        with _refusing():
+            sheet = self._book.get_sheet_by_name(name)
+            rows, merged = sheet.to_python(skip_empty_area=False), _merged(sheet)
+        page = Page(shows_everything=False, merged=merged)
+        for row, cells in enumerate(rows, start=1):
             for column, cell in enumerate(cells):
                 if (text := _text(cell)).strip():
                     page.put(row, column, text)
         return page
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Refuse what calamine cannot read; where it did not expect such a file, it panics."""
+    from python_calamine import CalamineError, PasswordError
+
+    try:
+        yield
+    except PasswordError as error:
+        refuse("This file is protected by a password.", "Take it away where it was set, and save again.", error)
+    except BaseException as error:
+        if not isinstance(error, CalamineError) and type(error).__name__ != "PanicException":
+            raise
+        cause = error if isinstance(error, Exception) else None
+        refuse("The Excel file is damaged.", "Open it in a spreadsheet and save it again as .xlsx.", cause)
 
 
 def _merged(sheet: CalamineSheet) -> list[str]:

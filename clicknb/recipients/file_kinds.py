@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from clicknb.checks import refuse
 
@@ -21,7 +21,6 @@ XLSX, XLSB, ODS, XLS = "xlsx", "xlsb", "ods", "xls"
 _SAVE = "Open it in a spreadsheet and save it as .xlsx."
 _EXPORT = "Export the table from where it came as CSV or Excel."
 _UNPACK = "Unpack it, and give the table that is in it."
-_OPEN_IT = "Take the password away in the program that set it, and save the file again."
 _WRITER = "Copy the table into a spreadsheet and save that as .xlsx."
 
 
@@ -81,7 +80,6 @@ _ZIPPED = [
 ]  # fmt: skip
 
 _OLE_STREAMS = [
-    ("EncryptedPackage", "This workbook is protected by a password.", _OPEN_IT),
     ("WordDocument", "This is a Word document (.doc).", _WRITER),
     ("PowerPoint Document", "This is a presentation of PowerPoint.", _WRITER),
     ("__substg1.0_", "This is an e-mail of Outlook (.msg).", "Save the table that is attached to it, and give that."),
@@ -113,6 +111,17 @@ def refuse_what_is_no_table(content: str | bytes) -> None:
     _refuse_if_one(_TEXT, _start(content))
 
 
+def refuse_as_damaged(cause: Exception | None) -> NoReturn:
+    """Refuse a workbook that nobody can open as it is."""
+    refuse("The workbook is damaged.", "Open it in a spreadsheet and save it again as .xlsx.", cause)
+
+
+def refuse_as_locked(cause: Exception | None = None) -> NoReturn:
+    """Refuse a file that only a password opens."""
+    remedy = "Take the password away in the program that set it, and save the file again."
+    refuse("This file is protected by a password.", remedy, cause)
+
+
 def _refuse_if_one(kinds: list[_Kind], head: bytes) -> None:
     for kind in kinds:
         if re.match(kind.mark, head, re.DOTALL if kinds is _BINARY else re.DOTALL | re.IGNORECASE):
@@ -133,9 +142,9 @@ def _kind_of_zip(content: bytes) -> str:
             names, locked = archive.namelist(), _is_locked(archive)
             odf = archive.read("mimetype")[:100] if "mimetype" in names and not locked else b""
     except (zipfile.BadZipFile, OSError, EOFError, KeyError, ValueError, RuntimeError, NotImplementedError) as error:
-        refuse("The Excel file is damaged.", "Open it in a spreadsheet and save it again as .xlsx.", error)
+        refuse_as_damaged(error)
     if locked:
-        refuse("This file is protected by a password.", _OPEN_IT)
+        refuse_as_locked()
     if odf.startswith(_ODF + b"spreadsheet"):
         return ODS
     if odf.startswith(_ODF):
@@ -163,9 +172,14 @@ def _kind_by_names(names: list[str]) -> str:
 
 
 def _kind_of_ole(content: bytes) -> str:
+    def has(stream: str) -> bool:
+        return stream.encode("utf-16-le") in content
+
+    if has("EncryptedPackage"):
+        refuse_as_locked()
     for stream, what, remedy in _OLE_STREAMS:
-        if stream.encode("utf-16-le") in content:
+        if has(stream):
             refuse(what, remedy)
-    if any(name.encode("utf-16-le") in content for name in ("Workbook", "Book")):
+    if has("Workbook") or has("Book"):
         return XLS
     return refuse("This is a file of an old Office program, and no workbook is in it.", "Save it as .xlsx or CSV.")

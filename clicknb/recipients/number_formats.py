@@ -14,6 +14,7 @@ from decimal import ROUND_HALF_UP, Context, Decimal
 from fractions import Fraction
 from functools import cache
 from itertools import groupby
+from math import isfinite
 from typing import NamedTuple
 
 _TOKEN = re.compile(
@@ -77,7 +78,7 @@ class NumberFormat:
 
     def number(self, raw: str, *, since_1904: bool = False) -> str | None:
         """Show a number; None if that is beyond this module."""
-        value = _EXACT.create_decimal(raw)
+        value = _EXACT.plus(_decimal(raw))
         section = self._section_for(value)
         if section is None:
             return None
@@ -116,7 +117,15 @@ def general(raw: str) -> str:
     >>> general("4.47700900123E11"), general("0.30000000000000004"), general("-2.0"), general("0.33333333333333331")
     ('447700900123', '0.3', '-2', '0.333333333')
     """
-    return raw if raw.isascii() and raw.isdigit() and len(raw) == len(raw.lstrip("0")) else _general(Decimal(raw))
+    return raw if raw.isascii() and raw.isdigit() and len(raw) == len(raw.lstrip("0")) else _general(_decimal(raw))
+
+
+def _decimal(raw: str) -> Decimal:
+    """Read a number as it is written in a file, where none is larger than a float can be."""
+    if not isfinite(float(raw)):
+        message = f"{raw[:20]!r} is not a number that a cell can hold"
+        raise ValueError(message)
+    return Decimal(raw)
 
 
 def _general(value: Decimal) -> str:

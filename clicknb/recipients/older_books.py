@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from clicknb.cells import cell_text
 from clicknb.checks import refuse
+from clicknb.recipients.file_kinds import refuse_as_damaged, refuse_as_locked
 from clicknb.recipients.number_formats import general
 from clicknb.recipients.pages import Page, Sheet, letters
 
@@ -60,12 +61,11 @@ def _refusing() -> Iterator[None]:
     try:
         yield
     except PasswordError as error:
-        refuse("This file is protected by a password.", "Take it away where it was set, and save again.", error)
+        refuse_as_locked(error)
     except BaseException as error:
         if not isinstance(error, CalamineError) and type(error).__name__ != "PanicException":
             raise
-        cause = error if isinstance(error, Exception) else None
-        refuse("The Excel file is damaged.", "Open it in a spreadsheet and save it again as .xlsx.", cause)
+        refuse_as_damaged(error if isinstance(error, Exception) else None)
 
 
 def _merged(sheet: CalamineSheet) -> list[str]:

@@ -10,7 +10,7 @@ from xml.parsers import expat
 from clicknb.cells import nearest
 from clicknb.checks import described, refuse
 from clicknb.errors import InvalidInput
-from clicknb.recipients.file_kinds import ODS, XLSX, kind_of_workbook
+from clicknb.recipients.file_kinds import ODS, XLSX, kind_of_workbook, refuse_as_damaged
 from clicknb.recipients.notes import Note
 from clicknb.recipients.ods import Ods
 from clicknb.recipients.older_books import OlderBook
@@ -50,7 +50,7 @@ def read_workbook(content: bytes, sheet: str | None, hidden: str | None = None) 
     except InvalidInput:
         raise
     except _DAMAGED as error:
-        refuse("The Excel file is damaged.", "Open it in a spreadsheet and save it again as .xlsx.", error)
+        refuse_as_damaged(error)
     header = next((number for number, row in enumerate(page.rows, start=1) if row), 0)
     notes += _hidden_rows(page, header, hidden)
     return page.rows, [*notes, *notes_about(page)]

@@ -33,7 +33,7 @@ _TAGS = {
 _ON = {"1", "true"}
 _CHUNK = 1 << 16
 _LOWEST = 1  # points: no row that a person can see is lower
-_FIRST_DAY = datetime(1899, 12, 30)  # noqa: DTZ001 -- spreadsheets know no zones
+_FIRST_OF_1900, _FIRST_OF_1904 = datetime.fromisoformat("1899-12-30"), datetime.fromisoformat("1904-01-01")
 
 _BUILT_IN = {
     1: "0", 2: "0.00", 3: "#,##0", 4: "#,##0.00", 9: "0%", 10: "0.00%", 11: "0.00E+00", 12: "# ?/?", 13: "# ??/??",
@@ -197,7 +197,7 @@ class _Cells:
         if kind == "b":
             return "TRUE" if raw in _ON else "FALSE"
         if kind == "d":
-            raw = _serial(raw)
+            raw = _serial(raw, since_1904=self._since_1904)
         return raw if kind == "e" else self._number(raw, code)
 
     def _number(self, raw: str, code: str) -> str:
@@ -227,8 +227,9 @@ def _built_in(number: int) -> str:
     return _BUILT_IN.get(number) or (f"[built-in {number}]" if 0 < number <= _LAST_BUILT_IN else "General")
 
 
-def _serial(iso: str) -> str:
-    return str((datetime.fromisoformat(iso).replace(tzinfo=None) - _FIRST_DAY) / timedelta(days=1))
+def _serial(iso: str, *, since_1904: bool) -> str:
+    first = _FIRST_OF_1904 if since_1904 else _FIRST_OF_1900
+    return str((datetime.fromisoformat(iso).replace(tzinfo=None) - first) / timedelta(days=1))
 
 
 def _column(reference: str) -> int:

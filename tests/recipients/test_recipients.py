@@ -268,7 +268,7 @@ def test_separator_and_encoding_may_be_named():
         (b"a\n1\n", {"encoding": "nonsense"}, "encoding 'nonsense' is unknown"),
         (b"a\n1\n", {"sep": "::"}, "not one character"),
         (b"a\n1\n", {"sheet": "People"}, "no sheet 'People'"),
-        (b"PK\x03\x04 but no zip", {}, "Excel file is damaged"),
+        (b"PK\x03\x04 but no zip", {}, "workbook is damaged"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1", {}, "Save it as .xlsx"),
     ],
 )

@@ -565,6 +565,14 @@ def row_of(value, attributes="", cell=""):
         (package(row_of("<v>1</v>"), book='<workbookPr date1904="1"/>', styles='<xf numFmtId="14"/>'), "1904-01-02"),
         (
             package(
+                row_of("<v>2026-03-14T00:00:00</v>", cell='t="d"'),
+                book='<workbookPr date1904="1"/>',
+                styles='<xf numFmtId="14"/>',
+            ),
+            "2026-03-14",
+        ),
+        (
+            package(
                 row_of("<v>42</v>", cell='s="0"'),
                 formats='<numFmt numFmtId="2" formatCode="0000&quot;!&quot;"/>',
                 styles='<xf numFmtId="2"/>',
@@ -583,6 +591,13 @@ def test_what_other_programs_write_is_read(content, shown):
 def test_a_row_is_hidden_in_whatever_way_it_is_written(attributes):
     content = package(row_of("<v>1</v>", attributes) + '<row r="3"><c r="A3" t="str"><v>Ben</v></c></row>')
     assert names(content) == ["Ben"]
+
+
+@pytest.mark.parametrize("raw", ["1E999999999", "NaN", "INF", "four"])
+@pytest.mark.parametrize("number", ["0", "4", "14"])
+def test_a_number_that_no_cell_can_hold_is_damage(raw, number):
+    with pytest.raises(InvalidInput, match="damaged"):
+        read(package(row_of(f"<v>{raw}</v>"), styles=f'<xf numFmtId="{number}"/>'))
 
 
 def test_a_currency_that_a_file_does_not_name_is_not_guessed():

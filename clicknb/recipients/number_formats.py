@@ -23,7 +23,7 @@ _TOKEN = re.compile(
     r"|(?P<digit>[0#?])|(?P<point>\.)|(?P<comma>,)|(?P<percent>%)|(?P<text>@)|(?P<end>;)|(?P<other>.)",
     re.IGNORECASE | re.DOTALL,
 )
-_CONDITION = re.compile(r"(<=|>=|<>|<|>|=)(-?[\d.]+)")
+_CONDITION = re.compile(r"(<=|>=|<>|<|>|=)(-?\d+(?:\.\d+)?)")
 _CURRENCY = re.compile(r"\$([^-]*)(?:-([0-9a-f]{1,8}))?", re.IGNORECASE)
 _NO_WORD = re.compile(r"black|blue|cyan|green|magenta|red|white|yellow|colou?r ?\d+|eng", re.IGNORECASE)
 _FRACTION = re.compile(r"(?:([0#?]+)\s+)?[0#?]+/(?:([0#?]+)|([1-9]\d*))")

@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
+_ROWS, _COLUMNS = 1_048_576, 16_384
+
 
 class Sheet(NamedTuple):
     """A sheet of cells: its name, and whether a person has to look for it."""
@@ -34,12 +36,15 @@ class Page:
     """False if its kind of file cannot be asked for hidden rows and formats."""
 
     def put(self, row: int, column: int, text: str) -> None:
-        """Write a cell; cells come row by row."""
+        """Write a cell, wherever it stands; refused with ``ValueError`` where no sheet has a cell."""
+        if not (1 <= row <= _ROWS and 0 <= column < _COLUMNS):
+            message = f"there is no cell in row {row}, column {column + 1}"
+            raise ValueError(message)
         while len(self.rows) < row:
             self.rows.append([])
         cells = self.rows[row - 1]
-        cells.extend([""] * (column - len(cells)))
-        cells.append(text)
+        cells.extend([""] * (column + 1 - len(cells)))
+        cells[column] = text
 
 
 class Book(Protocol):

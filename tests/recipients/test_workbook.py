@@ -549,6 +549,8 @@ def row_of(value, attributes="", cell=""):
         (package(row_of("<v>4.47700900123E11</v>")), "447700900123"),
         (package(row_of("<v>42</v>"), space=STRICT), "42"),
         (package(row_of("<v>42</v>"), slash="\\"), "42"),
+        (package(HEADER + '<row r="2"><c r="B2"><v>42</v></c><c r="A2"><v>1</v></c></row>'), "42"),
+        (package('<row r="2"><c r="B2"><v>42</v></c></row>' + HEADER), "42"),
         (package(HEADER.replace(' r="1"', "") + "<row><c/><c><v>42</v></c></row>"), "42"),
         (package(row_of("<v>2026-03-14T00:00:00</v>", cell='t="d" s="0"'), styles='<xf numFmtId="14"/>'), "2026-03-14"),
         (package(row_of("<v>46095</v>", cell='s="0"'), styles='<xf numFmtId="31"/>'), "2026-03-14"),
@@ -561,6 +563,8 @@ def row_of(value, attributes="", cell=""):
         ),
         (package(row_of("<is><r><t>a</t></r><r><t>b</t></r><rPh><t>c</t></rPh></is>", cell='t="inlineStr"')), "ab"),
         (package(row_of("<f>A1</f><v/>", cell='t="str"')), ""),
+        (package(row_of("<f>1+1</f><v>2</v>")), "2"),
+        (package(row_of("<v>0</v>", cell='t="s"'), strings="<si><r><t>a</t></r><r><t> b</t></r></si>"), "a b"),
         (package(row_of("<v>1</v>", cell='t="b"')), "TRUE"),
         (package(row_of("<v>true</v>", cell='t="b"')), "TRUE"),
         (package(row_of("<v>5</v>", cell='s="7"')), "5"),
@@ -601,6 +605,13 @@ def test_a_row_is_hidden_in_whatever_way_it_is_written(attributes):
 def test_a_number_that_no_cell_can_hold_is_damage(raw, number):
     with pytest.raises(InvalidInput, match="damaged"):
         read(package(row_of(f"<v>{raw}</v>"), styles=f'<xf numFmtId="{number}"/>'))
+
+
+@pytest.mark.parametrize("place", ['r="A1048577"', 'r="XFE2"', 'r="0"'])
+def test_a_cell_where_no_sheet_has_one_is_damage(place):
+    row = place.replace("A", "").replace("XFE", "")
+    with pytest.raises(InvalidInput, match="damaged"):
+        read(package(f"{HEADER}<row {row}><c {place}><v>1</v></c></row>"))
 
 
 def test_a_currency_that_a_file_does_not_name_is_not_guessed():

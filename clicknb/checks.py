@@ -33,10 +33,10 @@ _LONGEST_SHOWN = 40
 _BREAKS_A_LINE = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
-def refuse(what: str, remedy: str = "") -> NoReturn:
+def refuse(what: str, remedy: str = "", cause: Exception | None = None) -> NoReturn:
     """Raise ``InvalidInput`` with the promise that nothing was sent after its first sentence."""
     message = f"{what} Nothing was sent. {remedy}".rstrip()
-    raise InvalidInput(message)
+    raise InvalidInput(message) from cause
 
 
 def described(value: object) -> str:

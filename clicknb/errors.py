@@ -123,5 +123,9 @@ class AlreadySent(UserWarning):
     """The same message was sent before, so the recorded row is returned and nothing was sent."""
 
 
+class TableWarning(UserWarning):
+    """A table was read in a way that is likely right and not certain, or holds something that somebody should know."""
+
+
 class LedgerWarning(UserWarning):
     """The ledger did not say what had happened, as one that was put back from a copy does not; now it does."""

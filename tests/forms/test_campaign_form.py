@@ -135,7 +135,7 @@ def test_a_file_that_is_no_table_is_explained_and_the_one_before_stays(sms):
     form = campaign(sms)
     upload(form, b"PK\x03\x04 broken", "broken.xlsx")
     assert isinstance(form.last_error, InvalidInput)
-    assert "broken.xlsx: The Excel file is damaged" in shown(form.chooser.view)
+    assert "broken.xlsx: The workbook is damaged" in shown(form.chooser.view)
     assert len(form.people.frame) == 5
     upload(form, excel(table(7)), "customers.xlsx")
     assert "damaged" not in shown(form.view)

@@ -40,7 +40,7 @@ class Chooser:
         self.people: People | None = None
         self.table = controls.choice("Table of people", [NONE], width="300px")
         self.again = controls.button("Look for tables again")
-        self.upload = controls.upload("Upload CSV or Excel", ".csv,.tsv,.txt,.xlsx")
+        self.upload = controls.upload("Upload CSV or Excel", ".csv,.tsv,.txt,.xlsx,.xlsm,.xlsb,.xls,.ods")
         self._facts = controls.html()
         self.view = controls.column(controls.row(self.table, self.again, self.upload), self._facts)
         form.on_change(self.table, self._choose)

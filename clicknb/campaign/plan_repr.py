@@ -12,6 +12,7 @@ from clicknb import display, frames
 from clicknb.gateway.limits import LIST_SIZE
 from clicknb.hours.decide import PRESETS, Hours, rules_for
 from clicknb.kinds import DUPLICATE, REPAIRS
+from clicknb.recipients.notes import notes_of
 from clicknb.recipients.numbers import reserved
 
 if TYPE_CHECKING:
@@ -62,7 +63,8 @@ class PlanWarning(NamedTuple):
     Attributes
     ----------
     kind
-        ``budget``, ``balance``, ``guess``, ``unicode``, ``texts``, ``sender``, ``registered``, ``hours``, ``reserved``.
+        ``budget``, ``balance``, ``table``, ``guess``, ``unicode``, ``texts``, ``sender``, ``registered``, ``hours``,
+        ``reserved``.
     text
         The words for somebody who writes code.
     without_code
@@ -91,6 +93,8 @@ def _warned(plan: Plan) -> list[tuple[str, str]]:
 def _looks(plan: Plan) -> Iterator[PlanWarning]:
     rows, options = plan.to_send, plan.options
     yield from _cost_warning(plan)
+    for _, words in notes_of(plan.people):
+        yield PlanWarning("table", words)
     if guesses := int((rows["sure"] == "guess").sum()):
         said = f"{_many(guesses, 'number')} could be read in another way too: see"
         yield PlanWarning("guess", f"{said} plan.doctor().", f"{said} the rows above.")

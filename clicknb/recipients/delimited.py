@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
+from typing import NamedTuple
 
 from clicknb.checks import refuse
 from clicknb.display import mask_written
@@ -35,8 +36,29 @@ _COLUMNS_APART = re.compile(r"\S {2,}\S")
 Rows = list[list[str]]
 
 
-def read_delimited(text: str, sep: str | None) -> tuple[Rows, list[Note]]:
-    """Read the cells of each line; and what is to be known about them. The separator is found out if None."""
+class Lines(NamedTuple):
+    """Lines of cells as a text with separators holds them.
+
+    Attributes
+    ----------
+    rows
+        The cells of each line, from the column names on; blank lines are empty.
+    notes
+        What is to be known about them.
+    sep
+        What separates the cells.
+    above
+        How many lines there are above these.
+    """
+
+    rows: Rows
+    notes: list[Note]
+    sep: str
+    above: int
+
+
+def read_delimited(text: str, sep: str | None) -> Lines:
+    """Read the cells of each line; the separator is found out if None."""
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         refuse(
@@ -53,7 +75,7 @@ def read_delimited(text: str, sep: str | None) -> tuple[Rows, list[Note]]:
     if sep is None and declared is None:
         notes += _one_column(rows[above:], header)
     _refuse_longer(rows, above, header)
-    return rows[above:], notes
+    return Lines(rows[above:], notes, used, above)
 
 
 def _declared(text: str) -> tuple[str, str | None]:
@@ -148,7 +170,7 @@ def _scanned(text: str, sep: str, quote: str) -> Iterator[list[str]]:
 
 def _refuse_swallowed(rows: Rows, header: Sequence[str], sep: str) -> None:
     """Refuse a quoted cell that holds rows of their own: a stray mark opened it, and a later one closed it."""
-    if not any("\n" in cell or "\r" in cell for row in rows for cell in row):
+    if not any(_LINE_END.search("".join(row)) for row in rows):
         return
     written = [_LINE_END.split(sep.join(row)) for row in rows]
     places = _number_places([line.split(sep) for lines in written for line in lines], len(header))

@@ -6,6 +6,7 @@ import os
 import re
 import stat
 from collections.abc import Sequence
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import IO
 
@@ -18,6 +19,7 @@ from clicknb.export import unguarded
 from clicknb.recipients.delimited import read_delimited
 from clicknb.recipients.encodings import decode
 from clicknb.recipients.notes import said, with_notes
+from clicknb.recipients.quick import read_quickly
 from clicknb.recipients.workbook import is_workbook, read_workbook
 
 _LOOKS_LIKE_A_NUMBER = re.compile(r"'?[+(]?\d[\d\s().-]{6,}", re.ASCII)
@@ -115,9 +117,11 @@ def read_quietly(
     if sheet is not None:
         refuse(f"There is no sheet {sheet!r}: this is a text file.", "Leave the sheet out.")
     text, notes = (content.lstrip("\ufeff"), []) if isinstance(content, str) else decode(content, encoding)
-    rows, more = read_delimited(text, sep)
-    people = _table([[unguarded(cell) for cell in row] for row in rows] if _is_export(content) else rows)
-    return with_notes(people, [*notes, *more])
+    if (quick := read_quickly(text, sep)) is not None:
+        return with_notes(_named(quick.header, quick.body), [*notes, *quick.notes])
+    lines = read_delimited(text, sep)
+    rows = [[unguarded(cell) for cell in row] for row in lines.rows] if _is_export(content) else lines.rows
+    return with_notes(_table(rows), [*notes, *lines.notes])
 
 
 def _content(source: str | os.PathLike[str] | IO[str] | IO[bytes]) -> str | bytes:
@@ -184,28 +188,32 @@ def _is_export(content: str | bytes) -> bool:
 
 def _table(rows: Sequence[Sequence[str]]) -> pd.DataFrame:
     """Make a frame of text out of lines of cells, the first of which are the names."""
-    filled = [(number, row) for number, row in enumerate(rows, start=1) if any(cell.strip() for cell in row)]
+    filled = [(number, row) for number, row in enumerate(rows, start=1) if "".join(row).strip()]
     if not filled:
         refuse("The file is empty.", "It needs a line of column names and a line for each person.")
     (_, header), *people = filled
-    names = [name.strip() for name in header]
-    while names and not names[-1]:
-        names.pop()
-    names = _checked_names([name or f"column {place}" for place, name in enumerate(names, start=1)])
-    if not people:
-        refuse("The file has column names but no rows.", "Add a line for each person.")
+    header = [name.strip() for name in header]
+    while header and not header[-1]:
+        header.pop()
+    width = len(header)
     for number, row in people:
-        if any(cell.strip() for cell in row[len(names) :]):
+        if len(row) > width and "".join(row[width:]).strip():
             refuse(
-                f"Row {number} of the file has more cells than the {len(names)} columns of the header.",
+                f"Row {number} of the file has more cells than the {width} columns of the header.",
                 "Name every column; put quotation marks around a cell that holds the separator.",
             )
-    return pd.DataFrame({name: _column(people, place) for place, name in enumerate(names)})
+    columns = zip_longest(*(row for _, row in people), fillvalue="")
+    cells = [[cell if cell.strip() else None for cell in column] for column in islice(columns, width)]
+    cells += [[None] * len(people)] * (width - len(cells))
+    return _named(header, pd.DataFrame({place: pd.Series(column, dtype="str") for place, column in enumerate(cells)}))
 
 
-def _column(people: Sequence[tuple[int, Sequence[str]]], place: int) -> pd.Series[str]:
-    cells = (row[place] if place < len(row) else "" for _, row in people)
-    return pd.Series([cell if cell.strip() else None for cell in cells], dtype="str")
+def _named(header: Sequence[str], body: pd.DataFrame) -> pd.DataFrame:
+    """Give the columns of a table their names."""
+    names = _checked_names([name.strip() or f"column {place}" for place, name in enumerate(header, start=1)])
+    if not len(body):
+        refuse("The file has column names but no rows.", "Add a line for each person.")
+    return body.set_axis(names, axis="columns")
 
 
 def _checked_names(names: list[str]) -> list[str]:

@@ -16,7 +16,7 @@ from itertools import pairwise
 _SAMPLE = 2000
 """How many lines are looked at, spread over the file."""
 
-_BAD_AT_MOST = 0.15
+_BAD_AT_MOST = 0.25
 """What share of the lines may read badly in the code page that is taken."""
 
 _STANDS_OUT = 0.4
@@ -57,13 +57,13 @@ _VOWELS = frozenset("aeiouyæøœıаеёиоуыэюяіїєαεηιουω")
 _TOKEN = re.compile(
     r"[^\x00-\x26\x28-\x2f\x3a-\x40\x5b-\x60\x7b-\x7f]*[^\x00-\x7f][^\x00-\x26\x28-\x2f\x3a-\x40\x5b-\x60\x7b-\x7f]*"
 )
-_BEFORE = "'“‘«„‚‹–—…•©§¿\u00a0"
-_AFTER = "'“”’‘»›–—…•°ºª®™©£€\u00a0"
+_BEFORE = "'“‘«„‚‹–—•©§¿½¼¾²³×\u00a0"
+_AFTER = "'“”’‘»›–—…•°ºª®™©£€½¼¾²³×\u00a0"
 _APOSTROPHES = re.compile("['’]")
 _ALONE = frozenset("àéèóåöæø")
 _ODD_NEIGHBOURS = re.compile(
     "ñ(?![aeiouáéíóúü])|ń[aeiouóy]|ã(?![oeisn]|$)|ă[aeiouyâî]|õ(?!e)|[aeiou]ő|ď[sc]|[^aeiou]ć[aeo]|ē[aoui]|[aou][ēė]|"
-    r"\Bį\B|ų\B|^[ßğð]|þ$"
+    r"\Bį\B|ų\B|^[ßğð]|þ$|^ĺ|ĺ[aeiouyáéíóúý]|[aeiouyáéíóúý]ĺ|[aeiouyý]þ|ý.*ý|oðl"
 )
 """What the letters of Western, Central and Baltic Europe never have beside them, or hardly ever."""
 
@@ -178,13 +178,12 @@ def _latin(alphabets: Sequence[str]) -> Callable[[str], bool]:
 
 
 def _is_cased(word: str) -> bool:
-    """Tell whether no letter that is not ASCII is a capital after a small one, or the other way round."""
-    if len(word) == 1 or word.isupper() or word[1:].islower():
+    """Tell whether capitals stand as people write them; inside of a word, among ASCII only (``McKay``)."""
+    if word.isupper() or word[1:].islower():
         return True
-    pairs = pairwise(word[1:])
-    return all(one.isupper() == other.isupper() or (one + other).isascii() for one, other in pairs) and (
-        word[1].isascii() or word[1].islower()
-    )
+    changes = (one + other for one, other in pairwise(word[1:]) if one.isupper() != other.isupper())
+    begins = word[0].isupper() or not word[1:2].isupper() or word[:2].isascii()
+    return begins and all(map(str.isascii, changes)) and not any(char.isupper() for char in word[1:] if char > "\x7f")
 
 
 def _alternates(word: str) -> bool:
@@ -263,7 +262,6 @@ _PAGES: dict[str, Callable[[str], bool]] = {
     "cp437": _latin(_WEST),
     "cp852": _latin(_CENTRAL),
     "mac-roman": _latin(_WEST),
-    "mac-latin2": _latin(_CENTRAL),
     "cp1251": _cyrillic(_CYRILLIC),
     "koi8-r": _cyrillic(_RUSSIAN),
     "koi8-u": _cyrillic(_CYRILLIC[:2]),

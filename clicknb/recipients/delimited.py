@@ -25,7 +25,7 @@ _MOST = 0.8
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _PAGE_BREAK = re.compile(r"(?<![^\r\n])[\f\x1a]+|[\f\x1a]+(?![^\r\n])")
-_SEP_LINE = re.compile(r"""\s*["']?sep=(\\t|[^\w\r\n"'])["']?[,;\t|]*(?=[\r\n]|\Z)""", re.IGNORECASE)
+_SEP_LINE = re.compile(r"""\s*["']?sep=(\\t|[^\w\r\n"'])["']?[ ,;\t|]*(?=[\r\n]|\Z)""", re.IGNORECASE)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d|\d\d?[./-]\d\d?[./-]\d{4}")
 _TELEPHONE = re.compile(r"['=\"]*[+(]{0,2}\d(?:[ ().+/\u00a0\u2011-]{0,3}\d){6,}", re.ASCII)
 _STRONG = "~^：，；、¦‖§¬"

@@ -23,6 +23,7 @@ _SEVERAL_BYTES = {"cp932", "euc-jp", "gb18030", "big5", "cp949"}
 _SHOWN = 8
 _SHOWN_LINES = 5
 _CLEARLY = 4
+_FEW = 10
 _ESCAPES = (b"\x1b$", b"\x1b(")
 _TWICE_ENCODED = ("ï»¿", "ï¿½")
 
@@ -68,13 +69,14 @@ def _by_zeros(content: bytes) -> str | None:
     if b"\0" not in content:
         return None
     zeros = [content[place::4].count(0) for place in range(4)]
-    for name, high, low in (
-        ("utf-32-le", zeros[2] + zeros[3], zeros[0]),
-        ("utf-32-be", zeros[0] + zeros[1], zeros[3]),
-        ("utf-16-le", zeros[1] + zeros[3], zeros[0] + zeros[2]),
-        ("utf-16-be", zeros[0] + zeros[2], zeros[1] + zeros[3]),
-    ):
-        if high > low * _CLEARLY and _reads(content, name):
+    kinds = {
+        "utf-32-le": (zeros[2] + zeros[3], zeros[0]),
+        "utf-32-be": (zeros[0] + zeros[1], zeros[3]),
+        "utf-16-le": (zeros[1] + zeros[3], zeros[0] + zeros[2]),
+        "utf-16-be": (zeros[0] + zeros[2], zeros[1] + zeros[3]),
+    }
+    for name, (high, low) in kinds.items():
+        if high * _FEW > len(content) and high > low * _CLEARLY and _reads(content, name):
             return name
     return None
 

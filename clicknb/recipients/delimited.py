@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 from clicknb.checks import refuse
 from clicknb.display import mask_written
+from clicknb.errors import InvalidInput
 from clicknb.recipients.notes import Note
 
 _SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _SNIFFED_LINES = 50
-_SNIFFED_CHARACTERS = 65_536
 _LOOKED_AT = 1000
 _SHOWN = 4
 _MOST = 0.8
@@ -90,15 +90,14 @@ def _declared(text: str) -> tuple[str, str | None]:
 
 
 def _sniffed(text: str) -> str:
-    """Find the separator by which the most lines have equally many cells, several, and numbers are cells of their own.
+    """Find the separator that sets numbers apart, and by which the most lines have equally many cells, several.
 
     Raises
     ------
     InvalidInput
         Two of them are equally good, and do not read the same.
     """
-    start = text[:_SNIFFED_CHARACTERS]
-    scores = {sep: _score(start, sep) for sep in _SEPARATORS}
+    scores = {sep: _score(text, sep) for sep in _SEPARATORS}
     best = max(scores.values())
     first, *others = [sep for sep, score in scores.items() if score == best]
     if others and any(best):
@@ -107,15 +106,19 @@ def _sniffed(text: str) -> str:
     return first
 
 
-def _score(text: str, sep: str) -> tuple[int, int, int]:
-    lines = csv.reader(io.StringIO(text, newline=""), delimiter=sep)
-    rows = [row for row in islice(lines, _SNIFFED_LINES) if row]
+def _score(text: str, sep: str) -> tuple[bool, int, int, int]:
+    rows: Rows = []
+    closed = True
+    try:
+        rows.extend(islice(_scanned(text, sep), _SNIFFED_LINES))
+    except InvalidInput:  # a quotation mark is not closed, which with another separator it may be
+        closed = False
     widths = Counter(len(row) for row in rows if len(row) > 1)
     if not widths:
-        return 0, 0, 0
+        return False, 0, 0, 0
     width, alike = widths.most_common(1)[0]
     numbers = sum(any(_is_number(cell) for cell in row) for row in rows)
-    return alike, numbers, width
+    return closed, numbers, alike, width
 
 
 # --- quotation marks ---
@@ -125,22 +128,23 @@ def _csv_rows(text: str, sep: str) -> Rows:
     """Read the cells strictly; blanks around quotation marks, which the csv module does not know, are dropped."""
     if len(sep) != 1 or sep in "\"'\r\n":
         refuse(f"The separator {sep!r} is not one character.", "Leave sep out, or use one such as ';'.")
-    quote = "'" if _in_apostrophes(text, sep) else '"'
+    quote = _quote(text, sep)
     quoted = quote in text
     if not quoted or not re.search(rf"(?:^|[{re.escape(sep)}\r\n]) +{quote}", text):
         lines = io.StringIO(text, newline="")
         with contextlib.suppress(csv.Error):  # the slower scan below finds the mark that is to blame
             return list(csv.reader(lines, delimiter=sep, quotechar=quote, strict=True))
-    return list(_scanned(text, sep, quote))
+    return list(_scanned(text, sep))
 
 
-def _in_apostrophes(text: str, sep: str) -> bool:
-    """Tell whether all column names, two or more, are in single quotation marks."""
+def _quote(text: str, sep: str) -> str:
+    """Take single quotation marks as such if all column names, two or more, are in them."""
     cell = r"'[^'\r\n]*'"
-    return re.match(rf"\s*{cell}(?:{re.escape(sep)}{cell})+(?:[\r\n]|\Z)", text) is not None
+    return "'" if re.match(rf"\s*{cell}(?:{re.escape(sep)}{cell})+(?:[\r\n]|\Z)", text) else '"'
 
 
-def _scanned(text: str, sep: str, quote: str) -> Iterator[list[str]]:
+def _scanned(text: str, sep: str) -> Iterator[list[str]]:
+    quote = _quote(text, sep)
     blanks = "" if sep == " " else " *+"
     inside = f"[^{quote}]*+"
     after = rf"(?P<after>{re.escape(sep)}|\r\n|\r|\n|\Z)"

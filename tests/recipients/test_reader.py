@@ -468,9 +468,8 @@ def test_a_table_written_in_any_way_is_read_equal_or_refused(people, encoding, s
     text = end.join([f"sep={sep}", *lines, ""] if declared else [*lines, ""])
     try:
         table = read(text.encode(encoding))
-    except InvalidInput as error:
-        assert "swallows" in str(error)  # noqa: PT017
-        assert any(sep in note and set(note) & set("\n\r") for _, note, _ in people)
+    except InvalidInput:
+        assert any(set(note) & set("\n\r") for _, note, _ in people)  # lines that may be rows, and separators in them
         return
     blank = [[cell if cell.strip() else "" for cell in row] for row in people]
     assert cells(table) == [["name", "note", "to"], *blank]

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from clicknb.errors import InvalidInput
 from clicknb.recipients.delimited import read_delimited
 from clicknb.recipients.notes import Note
 
@@ -17,12 +18,13 @@ _SHORT = 200_000
 _HEAD_LINES = 200
 """So many lines at most decide how a text is read, see ``delimited``."""
 
-_ODD = frozenset('"\0\f\x1a\v\x1c\x1d\x1e\x1f\x85\u00a0\u1680\u2028\u2029\u202f\u205f\u3000\ufeff').union(
-    map(chr, range(0x2000, 0x200B))
-)
-"""Quotation marks, and blanks that pandas does not know as such."""
+_NO_BREAK_SPACE = "\u00a0"
+_ODD = b"\0\f\x1a\v\x1c\x1d\x1e\x1f"
+"""What ends a line or is a blank elsewhere, but not for this parser."""
 
-_EMPTY = [" " * count for count in range(10)]
+_BLANKS = "\x85\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+_EMPTY = [*(" " * count for count in range(10)), *_BLANKS]
+"""Cells that are taken as empty; more blanks than these are not read here."""
 
 
 class Quick(NamedTuple):
@@ -34,32 +36,49 @@ class Quick(NamedTuple):
 
 
 def read_quickly(text: str, sep: str | None) -> Quick | None:
-    """Read a long text without quotation marks, as `read_delimited` would; None where that has to look at each line."""
-    if len(text) < _SHORT or any(char in text for char in _ODD):
+    """Read a long text as `read_delimited` would; None where that has to look at each line."""
+    if len(text) < _SHORT or _NO_BREAK_SPACE in text:
         return None
-    head = text.split("\n", _HEAD_LINES)[:-1]
-    if len(head) < _HEAD_LINES or any("'" in line for line in head):
+    try:
+        content = text.encode()
+        head = text.split("\n", _HEAD_LINES)[:-1]
+        found = read_delimited("\n".join(head), sep)
+    except (UnicodeEncodeError, InvalidInput):  # a broken character, or a refusal that may be due to where it ends
         return None
-    found = read_delimited("\n".join(head), sep)
-    if _has_odd_blanks(text, found.sep) or ("\r" in text and text.count("\r") != text.count("\r\n")):
+    if len(head) < _HEAD_LINES or any("'" in line for line in head) or _is_odd(content, found.sep.encode()):
         return None
     first = next(place for place, row in enumerate(found.rows) if any(map(str.strip, row)))
     header = found.rows[first]
-    if not header[-1].strip():
-        return None
-    body = _parsed(text, found.sep, found.above + first + 1, len(header))
+    body = _parsed(content, found.sep, found.above + first + 1, len(header)) if header[-1].strip() else None
     return None if body is None else Quick(header, body, found.notes)
 
 
-def _has_odd_blanks(text: str, sep: str) -> bool:
-    """Tell whether a cell may hold nothing but blanks of a kind or number that the parser does not take as empty."""
-    return sep == " " or " " * len(_EMPTY) in text or (sep != "\t" and "\t" in text)
+def _is_odd(content: bytes, sep: bytes) -> bool:
+    """Tell whether line ends, blanks or quotation marks are such as this parser takes otherwise than `delimited`."""
+    return (
+        any(bytes([char]) in content for char in _ODD)
+        or sep == b" "
+        or b" " * 10 in content
+        or (sep != b"\t" and b"\t" in content)
+        or (b"\r" in content and content.count(b"\r") != content.count(b"\r\n"))
+        or not _is_plainly_quoted(content, sep)
+    )
 
 
-def _parsed(text: str, sep: str, skipped: int, width: int) -> pd.DataFrame | None:
+def _is_plainly_quoted(content: bytes, sep: bytes) -> bool:
+    """Tell whether each quotation mark is at one side of a cell, and none is within."""
+    if b'"' not in content:
+        return True
+    before = content.count(sep + b'"') + content.count(b'\n"') + content.startswith(b'"')
+    after = sum(content.count(b'"' + end) for end in (sep, b"\n", b"\r\n")) + content.endswith(b'"')
+    return before == after and before + after == content.count(b'"')
+
+
+def _parsed(content: bytes, sep: str, skipped: int, width: int) -> pd.DataFrame | None:
+    quoted = b'"' in content
     try:
         body = pd.read_csv(
-            io.BytesIO(text.encode()),
+            io.BytesIO(content),
             sep=sep,
             header=None,
             names=range(width),
@@ -67,12 +86,13 @@ def _parsed(text: str, sep: str, skipped: int, width: int) -> pd.DataFrame | Non
             dtype=str,
             keep_default_na=False,
             na_values=_EMPTY,
-            quoting=csv.QUOTE_NONE,
+            quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
             encoding="utf-8",
             low_memory=False,
         )
-    except (pd.errors.ParserError, UnicodeEncodeError):  # a row is too long, or a character is broken
+    except pd.errors.ParserError:  # a row is too long
         return None
-    if not isinstance(body.index, pd.RangeIndex):  # all rows are too long
+    lines = content.count(b"\n") + (not content.endswith(b"\n")) - skipped if quoted else len(body)
+    if not isinstance(body.index, pd.RangeIndex) or lines != len(body):  # all rows are too long, or some have two lines
         return None
     return body.dropna(how="all", ignore_index=True) if body[0].hasnans else body

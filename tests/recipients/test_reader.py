@@ -524,6 +524,28 @@ def test_a_long_table_goes_the_quick_way_and_a_line_too_long_is_still_named():
     assert "Line 7002 of the file has 6 cells" in refused("\n".join(["to,name,a,b,c", *rows]))
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("last", ['"Zoë"', '"Zoë, of Rome"', "Zoë", '""', '"Zoë ""the boss"" Lee"', '"Zoë\nLee"'])
+def test_a_long_table_with_quoted_cells_is_read_as_a_short_one(end, last):
+    rows = [f'"{to}","Smith, J",""' for to in NUMBERS * 300]
+    rows[9_000] = f'"{NUMBERS[0]}",x,{last}'
+    text = end.join(["to,name,note", *rows])
+    table = read(text)
+    assert len(table) == len(rows)
+    assert cells(table.iloc[9_000:9_001])[1] == [NUMBERS[0], "x", last.strip('"').replace('""', '"')]
+    assert (read_quickly(text, None) is None) == ("boss" in last or "\n" in last)
+
+
+@pytest.mark.parametrize(("first", "last"), [(5_000, 5_001), (300, 9_000), (11_998, 11_999), (2, 3), (150, 250)])
+def test_stray_marks_are_found_in_a_long_table(first, last):
+    rows = [f"P,{to},Rome" for to in NUMBERS * 300]
+    rows[first], rows[last] = f'"{rows[first]}', rows[last].replace("P,", 'P",')
+    assert f"opens in line {first + 2} " in refused("\n".join(["name,mobile,city", *rows]))
+    for stray in ('"P,447700900123,Rome', 'P,"447700900123,Rome', '"P"x,447700900123,Rome'):
+        rows[first], rows[last] = stray, "P,447700900123,Rome"
+        assert f"Line {first + 2} of the file opens" in refused("\n".join(["name,mobile,city", *rows]))
+
+
 # --- sources ---
 
 

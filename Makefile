@@ -33,7 +33,8 @@ check: lint ## the same in a minute: without browsers, notebooks and what else i
 
 soak: $(VENV)/ready ## run the long forms of tests, most of them attacks on the promise (an hour or more)
 	CLICKNB_SOAK=1 $(BIN)/python -m pytest tests/promise tests/campaign/test_plan.py tests/campaign/test_gate.py \
-		tests/messages/test_parts.py tests/forms/test_forms.py tests/forms/test_campaign_form.py tests/forms/test_monitor.py
+		tests/messages/test_parts.py tests/recipients/test_reader.py tests/forms/test_forms.py \
+		tests/forms/test_campaign_form.py tests/forms/test_monitor.py
 
 lab: $(VENV)/ready ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab --notebook-dir=notebooks

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks import recipients, share, texts
+from benchmarks import recipients, share, tables, texts
 from benchmarks.clients import ALONE, BY_LIST, CLIENTS, CONNECTIONS, Job
 from benchmarks.machine import CORES, machine
 
@@ -187,7 +187,7 @@ def main() -> None:
     with gateway(0.0) as place:
         pieces.append(share.table(place.url, rounds))
     print(pieces[-1], flush=True)
-    for piece in (texts.report(rounds), recipients.report(100_000, rounds)):
+    for piece in (texts.report(rounds), recipients.report(100_000, rounds), tables.report(100_000, rounds)):
         pieces.append(piece)
         print(piece, flush=True)
     pieces.append("**One campaign, from table to record, 0 ms latency**\n\n" + growth([1000, 10_000, 100_000]))

@@ -13,6 +13,7 @@ from clicknb.display import many
 from clicknb.gateway.limits import LIST_SIZE
 from clicknb.hours.decide import PRESETS, Hours, rules_for
 from clicknb.kinds import DUPLICATE, REPAIRS
+from clicknb.recipients.notes import notes_of
 from clicknb.recipients.numbers import reserved
 
 if TYPE_CHECKING:
@@ -64,7 +65,8 @@ class PlanWarning(NamedTuple):
     Attributes
     ----------
     kind
-        ``budget``, ``balance``, ``guess``, ``unicode``, ``texts``, ``sender``, ``registered``, ``hours``, ``reserved``.
+        ``budget``, ``balance``, ``table``, ``guess``, ``unicode``, ``texts``, ``sender``, ``registered``, ``hours``,
+        ``reserved``.
     text
         The words for somebody who writes code.
     without_code
@@ -85,6 +87,8 @@ def warnings(plan: Plan) -> Iterator[PlanWarning]:
     """Say what one should know before a plan is sent."""
     rows, options = plan.to_send, plan.options
     yield from _cost_warning(plan)
+    for _, words in notes_of(plan.people):
+        yield PlanWarning("table", words)
     if guesses := int((rows["sure"] == "guess").sum()):
         said = f"{many(guesses, 'number')} could be read in another way too: see"
         yield PlanWarning("guess", f"{said} plan.doctor().", f"{said} the rows above.")

@@ -12,6 +12,7 @@ from clicknb.cells import as_text, nearest, require_columns, text_series
 from clicknb.checks import described, refuse
 from clicknb.kinds import REPAIRS
 from clicknb.recipients.digits import ROUNDED
+from clicknb.recipients.notes import notes_of, with_notes
 from clicknb.recipients.numbers import Reading, read_number
 
 _WHOLE = {"float16": 2**11, "float32": 2**24, "float64": 2**53}
@@ -79,7 +80,8 @@ def doctor(
     fields = zip(*_without_duplicates(verdicts, frame.index), strict=True)
     columns = dict(zip(Reading._fields, fields, strict=True)) if verdicts else {}
     texts = {name: text_series(values, frame.index) for name, values in columns.items()}
-    return frames.build(frames.DOCTOR, pd.DataFrame({"read_as": read_as, **texts}), frame.index)
+    found = frames.build(frames.DOCTOR, pd.DataFrame({"read_as": read_as, **texts}), frame.index)
+    return with_notes(found, notes_of(frame))
 
 
 def check_repairs(names: str | Collection[str]) -> frozenset[str]:

@@ -29,12 +29,16 @@ class Note(NamedTuple):
 
 
 def with_notes(frame: pd.DataFrame, notes: Iterable[Note]) -> pd.DataFrame:
-    """Say what is to be known about a table, and keep it with the table: pandas hands it on to what is made of it."""
-    kept = [tuple(note) for note in notes]
-    for _, words in kept:
-        warnings.warn(words, TableWarning, stacklevel=3)
-    if kept:
+    """Keep what is to be known about a table with it: pandas hands it on to what is made of the table."""
+    if kept := [tuple(note) for note in notes]:
         frame.attrs[_PLACE] = kept
+    return frame
+
+
+def said(frame: pd.DataFrame) -> pd.DataFrame:
+    """Warn of what is to be known about a table, whoever called the function that calls this one."""
+    for _, words in notes_of(frame):
+        warnings.warn(words, TableWarning, stacklevel=3)
     return frame
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from clicknb import display, frames
 from clicknb.cells import require_columns
 from clicknb.kinds import KINDS, REPAIRS, SURE
+from clicknb.recipients.notes import notes_of, with_notes
 
 _ORDER = {kind: place for place, kind in enumerate(["", *KINDS])}
 _SURE = {"certain": "This is certain.", "likely": "This is likely right.", "guess": "This is a guess."}
@@ -47,7 +48,8 @@ class DoctorReport:
 
     def _lines(self) -> list[tuple[str, str]]:
         records: Any = self.frame.to_dict("records")
-        return [(_name(found), _sentence(found)) for found in records]
+        notes = [("The table", words) for _, words in notes_of(self.frame)]
+        return [*notes, *((_name(found), _sentence(found)) for found in records)]
 
     def _note(self) -> str:
         used = [f"{sure}: {meaning}" for sure, meaning in SURE.items() if (self.frame["sure"] == sure).any()]
@@ -89,7 +91,7 @@ def doctor_report(checked: pd.DataFrame) -> DoctorReport:
     groups: Any = checked.groupby([checked["kind"].fillna(""), refused], sort=False)
     found = [_finding(kind, refused, rows) for (kind, refused), rows in groups]
     found.sort(key=lambda one: (_FATES.index(one["fate"]), _ORDER[one["kind"] or ""]))
-    return DoctorReport(frames.build(frames.FINDINGS, found))
+    return DoctorReport(with_notes(frames.build(frames.FINDINGS, found), notes_of(checked)))
 
 
 def _finding(kind: str, refused: bool, rows: pd.DataFrame) -> dict[str, Any]:

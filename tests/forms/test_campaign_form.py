@@ -119,6 +119,16 @@ def test_the_preview_looks_at_the_longest_and_the_strangest_rows_however_far_dow
     assert {4000, 4500} <= set(rows.index)
 
 
+def test_what_the_reader_was_not_certain_of_is_said_where_the_table_is_chosen_and_in_the_plan(sms):
+    form = campaign(sms)
+    upload(form, "name;mobile\nZoë;+447700900123\n".encode("cp1252"), "others.csv")
+    said = "it was read as cp1252, in which it holds 'Zoë'"
+    assert said in shown(form.chooser.view)
+    form.texts.areas["A"].value = "Hi {name}"
+    form.check.click()
+    assert said in shown(form.view)
+
+
 def test_a_file_is_uploaded_and_does_not_stay_in_its_control(sms):
     form = cn.forms.Campaign(sms, background=False)
     upload(form, excel(table(7)), "customers.xlsx")

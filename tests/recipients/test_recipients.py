@@ -1,5 +1,7 @@
 import datetime as dt
 import io
+import warnings
+from contextlib import nullcontext
 
 import openpyxl
 import pandas as pd
@@ -8,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clicknb import frames
-from clicknb.errors import InvalidInput
+from clicknb.errors import InvalidInput, TableWarning
 from clicknb.recipients.doctor import doctor
 from clicknb.recipients.numbers import normalise, reserved
 from clicknb.recipients.reader import read_recipients
@@ -234,7 +236,8 @@ def test_text_files_are_read_as_written(tmp_path, sep, encoding):
     lines = ["name | mobile |note".replace(" |", "|").replace("|", sep), f'Zoë{sep}007{sep}"a{sep} b"', f"NA{sep}{sep}"]
     path = tmp_path / "people.csv"
     path.write_bytes("\r\n".join(lines).encode(encoding))
-    table = read_recipients(path)
+    with nullcontext() if encoding != "cp1252" else pytest.warns(TableWarning, match="read as cp1252.*'Zoë'"):
+        table = read_recipients(path)
     assert table.columns.tolist() == ["name", "mobile", "note"]
     assert table.loc[0].tolist() == ["Zoë", "007", f"a{sep} b"]
     assert table["name"].tolist() == ["Zoë", "NA"]
@@ -260,8 +263,8 @@ def test_separator_and_encoding_may_be_named():
         (b"", {}, "empty"),
         (b"a,b\n", {}, "no rows"),
         (b"a,a\n1,2\n", {}, "Several columns are called 'a'"),
-        (b"a,b\n1,2,3\n", {}, "Row 2 .*more cells"),
-        (b'a,b\n"1,2\n', {}, "quotation marks"),
+        (b"a,b\n1,2,3\n", {}, "Line 2 .*3 cells, and there are 2 columns"),
+        (b'a,b\n"1,2\n', {}, "quotation mark"),
         (b"447700900123\n447700900124\n", {}, "instead of column names"),
         (b"a\n\x81\n", {}, "not text in UTF-8"),
         (b"a\n\xe9\n", {"encoding": "utf-8"}, "not text in utf-8"),
@@ -283,7 +286,7 @@ def test_a_missing_file_is_named_with_the_nearest_one(tmp_path):
     (tmp_path / "people.csv").write_text("a\n1")
     with pytest.raises(InvalidInput, match=r"Did you mean 'people.csv'\?"):
         read_recipients(tmp_path / "peolpe.csv")
-    with pytest.raises(InvalidInput, match="cannot be read"):
+    with pytest.raises(InvalidInput, match="is a folder"):
         read_recipients(tmp_path)
     with pytest.raises(InvalidInput, match="Give a path"):
         read_recipients(None)
@@ -291,10 +294,12 @@ def test_a_missing_file_is_named_with_the_nearest_one(tmp_path):
 
 @given(st.binary(max_size=60))
 def test_any_bytes_are_a_table_or_are_refused(content):
-    try:
-        table = read_recipients(io.BytesIO(content))
-    except InvalidInput:
-        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TableWarning)
+        try:
+            table = read_recipients(io.BytesIO(content))
+        except InvalidInput:
+            return
     assert len(table) > 0
 
 

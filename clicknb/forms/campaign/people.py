@@ -14,7 +14,8 @@ from clicknb.cells import as_text
 from clicknb.errors import InvalidInput
 from clicknb.forms.kit import snippet
 from clicknb.messages.template import Template
-from clicknb.recipients.reader import read_recipients
+from clicknb.recipients.notes import notes_of
+from clicknb.recipients.reader import read_quietly
 
 FIRST_ROWS = 300
 LONGEST_ROWS = 100
@@ -73,7 +74,12 @@ class People:
         InvalidInput
             It is no table of people.
         """
-        return cls.of(read_recipients(BytesIO(content)), name, file=True)
+        return cls.of(read_quietly(BytesIO(content)), name, file=True)
+
+    @property
+    def notes(self) -> list[str]:
+        """What its reader was not certain of, in words."""
+        return [words for _, words in notes_of(self.frame)]
 
     @property
     def columns(self) -> list[str]:

@@ -107,7 +107,8 @@ class Chooser:
             return
         rows, columns = self.people.frame.shape
         said = f"{rows:,} rows, {columns:,} columns. The first of them, with numbers hidden:"
-        self._facts.value = refused + markup.line(said) + markup.table(self.people.frame.head(_FIRST))
+        notes = "".join(markup.notice("note", words) for words in self.people.notes)
+        self._facts.value = refused + notes + markup.line(said) + markup.table(self.people.frame.head(_FIRST))
 
 
 def _name_of(frame: pd.DataFrame, known: dict[str, pd.DataFrame]) -> str:

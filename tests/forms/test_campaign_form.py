@@ -519,8 +519,8 @@ def test_tables_of_the_notebook_are_offered_by_their_names():
 @pytest.mark.parametrize("payload", FEW_PAYLOADS)
 def test_markup_stays_text_wherever_it_comes_from(sms, payload, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    column = payload.replace("\x00", "")
-    people = pd.DataFrame({"mobile": [ANN, "nobody", payload], column: [payload] * 3, "name": [payload] * 3})
+    column = payload.replace("\x00", "")  # no text file may hold one
+    people = pd.DataFrame({"mobile": [ANN, "nobody", column], column: [column] * 3, "name": [column] * 3})
     form = cn.forms.Campaign(sms, background=False)
     upload(form, people.to_csv(index=False).encode(), f"{payload}.csv")
     assert form.last_error is None

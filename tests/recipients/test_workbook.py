@@ -715,6 +715,7 @@ def ods_value(kind, value, shown, more=""):
         (ods_value("boolean", "true", "WAHR"), "TRUE"),
         ('<table:table-cell office:value-type="string"><text:p>#N/A</text:p></table:table-cell>', "#N/A"),
         (ods_cell("a</text:p><text:p>b"), "a\nb"),
+        (ods_cell("A<office:annotation><text:p>a remark</text:p></office:annotation>B"), "AB"),
         (ods_cell('A<text:s text:c="2"/>B<text:span>C</text:span><text:line-break/>D<text:tab/>'), "A  BC\nD\t"),
         (
             '<table:table-cell office:value-type="string"><office:annotation><text:p>a remark</text:p>'

@@ -130,6 +130,7 @@ def test_a_campaign_is_sent_by_keyboard_alone_and_markup_stays_text(voila):
         form.get_by_label("Table of people").focus()
         tab_to(page, form.get_by_label("Text", exact=True))
         page.keyboard.type("Hello ")
+        form.locator("div[dir=auto]", has_text="Hello").first.wait_for()  # what is typed is on its way for a while
         tab_to(page, form.get_by_role("button", name="{" + OWNED[-17:] + "}"))
         page.keyboard.press("Enter")
         form.locator("div[dir=auto]", has_text=f"Hello {OWNED}").wait_for()

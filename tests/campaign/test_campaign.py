@@ -729,6 +729,14 @@ def test_the_budget_stops_a_campaign_that_costs_more_than_it_said():
         assert 450 <= spent <= 450 + (4 + 50) * 4.0
 
 
+def test_what_the_balance_shows_is_spent_where_no_price_is_known():
+    with cn.sandbox() as sms:
+        sms.context.ledger.set_price("GB", None, sms.now())
+        before = sms.balance()
+        campaign = sms.plan(people(10), to="mobile", text="Hi", name="x", budget=100).send(progress=False)
+        assert campaign.spent == pytest.approx(before - sms.balance()) == pytest.approx(8)
+
+
 def test_a_balance_that_cannot_be_asked_makes_a_campaign_with_a_budget_wait_and_then_stop():
     with cn.sandbox() as sms:
         plan = sms.plan(people(3), to="mobile", text="Hi", name="x", budget=10)

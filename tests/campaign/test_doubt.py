@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import contextlib
+from datetime import datetime, timedelta
 from typing import Any
 
 import pandas as pd
 import pytest
 
 import clicknb as cn
-from clicknb.simulator import Gateway
+from clicknb.errors import GatewayError
+from clicknb.simulator import Gateway, Response, replies
 from tests.promise.harness import in_process
 
 RESET = pd.DataFrame({"to": ["27999400002"]})
@@ -89,6 +91,32 @@ def test_what_the_gateway_has_forgotten_is_no_denial(story, state):
     with cn.sandbox() as sms:
         doubtful(sms)
         assert live(sms, story) == state
+
+
+class Refusing(Gateway):
+    """A gateway that answers each question about a message with an error."""
+
+    code = ""
+
+    def handle(self, path: str, now: datetime, **request: Any) -> Response:
+        if self.code and path.endswith("querymsg"):
+            return replies.text(f"ERR: {self.code}, Something else")
+        return super().handle(path, now, **request)
+
+
+@pytest.mark.parametrize(
+    ("code", "state"),
+    [("103", "absent"), ("104", "absent"), *((code, "unknown") for code in ("005", "102", "108", "901", "999"))],
+)
+def test_an_error_is_a_denial_only_if_it_says_that_there_is_no_such_message(code, state, tmp_path):
+    gateway = Refusing()
+    with in_process(gateway, tmp_path) as sms:
+        doubtful(sms)
+        gateway.code = code
+        for seconds in (30, 60, 60):
+            with contextlib.suppress(GatewayError):
+                live(sms, [seconds])
+        assert sms.campaign("reset").counts == {state: 1}
 
 
 def test_a_new_program_counts_only_what_it_saw_itself(tmp_path):

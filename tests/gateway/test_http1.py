@@ -211,6 +211,14 @@ def test_what_has_no_end_is_given_up(data):
         fed(*(data[start : start + 65_536] for start in range(0, len(data), 65_536)))
 
 
+@pytest.mark.parametrize(("before", "begun"), [(b"", HEAD + b"X: "), (CHUNKED, b"7;")], ids=["head", "chunks"])
+def test_what_surrounds_a_body_may_be_large_and_not_a_byte_larger(before, begun):
+    reader = ReplyReader()
+    assert reader.feed(before + begun.ljust(65_536, b"x")) is None
+    with pytest.raises(Endless):
+        reader.feed(b"x")
+
+
 def test_some_interim_answers_may_come_before_the_reply():
     assert fed(b"HTTP/1.1 102 Processing\r\n\r\n" * 32 + STATED) == (Reply(200, b"OK: 605"), True)
 

@@ -421,6 +421,15 @@ def test_a_ledger_that_is_only_looked_at_notices_that_another_program_writes(tmp
             assert again.counts()[0]["stopped"] == "elsewhere"
 
 
+def test_a_ledger_of_nobody_that_may_only_be_read_is_looked_at_by_anybody(tmp_path, monkeypatch):
+    path = half_sent(tmp_path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("DELETE FROM owners")
+    monkeypatch.setattr(sqlite, "writable", lambda _: False)
+    with closing(Ledger(path, owner="somebody")) as ledger:
+        assert ledger.counts()[0]["rows"] == 20
+
+
 def test_an_older_ledger_that_may_only_be_read_is_refused_and_left_alone(tmp_path, monkeypatch):
     path = tmp_path / "l.sqlite"
     monkeypatch.setattr(sqlite, "writable", lambda _: False)
@@ -586,8 +595,8 @@ def test_every_commit_is_on_the_disk_and_what_is_deleted_is_overwritten(tmp_path
         for connection in (first, second):
             assert [
                 connection.execute(f"PRAGMA {name}").fetchone()[0]
-                for name in ("journal_mode", "synchronous", "foreign_keys", "secure_delete")
-            ] == ["wal", 2, 1, 1]
+                for name in ("journal_mode", "synchronous", "foreign_keys", "secure_delete", "busy_timeout")
+            ] == ["wal", 2, 1, 1, 10_000]
 
 
 def test_a_ledger_that_lost_its_log_gets_one_again(tmp_path):

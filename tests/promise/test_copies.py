@@ -35,7 +35,18 @@ from tests.promise.copying import (
     plain_cp,
     ways,
 )
-from tests.promise.harness import NAME, assert_kept, assert_nobody_twice, assert_recovers, people, run, run_cell, some
+from tests.promise.harness import (
+    NAME,
+    Recorder,
+    assert_kept,
+    assert_nobody_twice,
+    assert_recovers,
+    in_process,
+    people,
+    run,
+    run_cell,
+    some,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore::clicknb.errors.LedgerWarning")
 
@@ -122,6 +133,22 @@ def test_a_ledger_that_is_no_copy_goes_on_in_silence_and_everybody_has_one(ledge
         with account(server, ledger) as sms:
             assert run_cell(sms, COUNT).counts == {"accepted": COUNT}
         assert server.gateway.arrived["sendmsg"] == COUNT
+
+
+@pytest.mark.parametrize(
+    ("sent", "new", "questions"),
+    [(5, 40, 40), (5, 5, 5), (5, 4, 8), (0, 100, 20), (0, 25, 25), (0, 4, 8)],
+)
+def test_a_ledger_that_was_opened_again_asks_about_each_new_row_once_and_of_a_new_campaign_about_a_few(
+    sent, new, questions, tmp_path
+):
+    gateway = Recorder()
+    with in_process(gateway, tmp_path, connections=4) as sms:
+        for name, count in (("other", 1), (NAME, sent)):
+            sms.plan(people(count), to="to", text="Hi", name=name).send(progress=False)
+    with in_process(gateway, tmp_path, connections=4) as sms:
+        assert run_cell(sms, sent + new).counts == {"accepted": sent + new}
+    assert gateway.arrived["querymsg"] == questions
 
 
 @pytest.mark.parametrize("name", some(["backup, renamed", "cp, renamed", "folder"], 2, seed="says so"))

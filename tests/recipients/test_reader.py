@@ -489,7 +489,7 @@ def test_stray_marks_at_any_two_places_are_refused(first, length, place, sep):
     assert f"line {first + 1} " in refused(text).lower()
 
 
-@settings(max_examples=soak(30, 3_000))
+@settings(max_examples=soak(15, 3_000))
 @given(
     seed=st.integers(0, 10**9),
     sep=st.sampled_from(",;\t|"),

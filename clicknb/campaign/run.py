@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from concurrent.futures import Future
 from decimal import Decimal
 from functools import partial
@@ -91,11 +91,10 @@ def execute(
     ledger = context.ledger
     with ledger.sending(campaign_id, takeover=takeover):
         ledger.abandon(campaign_id, context.clock.now())
-        # nobody has asked to resend what came back that long ago
-        doubted = ledger.doubt_returned(campaign_id, context.clock.now() - REMEMBERED)
-        found = ledger.messages(campaign_id, {"planned", *resend})
-        messages = [message for message in found if wanted(message) and message.row_id not in doubted]
-        stopped = _run(context, name, campaign_id, messages, progress)
+        returned, forgotten = _returned(context, campaign_id)
+        found = ledger.messages(campaign_id, {"planned", *resend})  # nobody has asked to resend what is forgotten
+        messages = [message for message in found if wanted(message) and message.row_id not in forgotten]
+        stopped = _run(context, name, campaign_id, messages, returned, progress=progress)
         if stopped:
             ledger.stopped(campaign_id, stopped)
         if messages:
@@ -111,18 +110,35 @@ def execute_one(context: Context, name: str, campaign_id: str, row_id: int) -> s
     str or None
         Why that stopped, empty if it did not; None if the row was not planned any more.
     """
-    context.ledger.doubt_returned(campaign_id, context.clock.now() - REMEMBERED)
+    returned, _ = _returned(context, campaign_id)
     messages = context.ledger.messages(campaign_id, {"planned"}, only=row_id)
-    return _run(context, name, campaign_id, messages, progress=False, certain=True) if messages else None
+    return _run(context, name, campaign_id, messages, returned, progress=False, certain=True) if messages else None
+
+
+def _returned(context: Context, campaign_id: str) -> tuple[dict[int, str], set[int]]:
+    """Tell which rows came back and are to be asked about, and of which it is too late to ask: those are in doubt."""
+    returned = context.ledger.returned(campaign_id)
+    if not returned:
+        return returned, set()
+    forgotten = context.ledger.doubt_returned(campaign_id, context.clock.now() - REMEMBERED)
+    return {row_id: name for row_id, name in returned.items() if row_id not in forgotten}, forgotten
 
 
 def _run(
-    context: Context, name: str, campaign_id: str, messages: list[Message], progress: bool, *, certain: bool = False
+    context: Context,
+    name: str,
+    campaign_id: str,
+    messages: list[Message],
+    returned: Mapping[int, str],
+    *,
+    progress: bool,
+    certain: bool = False,
 ) -> str:
     """Send messages, and return why that stopped early; ``certain`` as in ``Inquiry``."""
     ledger = context.ledger
-    stays, unanswered = _ask_about_copies(context, name, campaign_id, messages, progress=progress, certain=certain)
-    settings, returned = ledger.campaign(campaign_id), ledger.returned(campaign_id)
+    unasked = [one for one in messages if one.row_id not in returned]
+    stays, unanswered = _ask_about_copies(context, name, campaign_id, unasked, progress=progress, certain=certain)
+    settings = ledger.campaign(campaign_id)
     together = LIST_SIZE if settings["mode"] == "list" else 1
     allow = context.allow
     leaving = [one for one in messages if one.row_id not in stays and (allow is None or one.to in allow)]
@@ -152,8 +168,7 @@ def _ask_about_copies(
 ) -> tuple[set[int], str]:
     """Ask about messages that may have left without the ledger's knowledge; returns what ``Inquiry.run`` does."""
     ledger = context.ledger
-    returned = ledger.returned(campaign_id)
-    suspects = ledger.origin.unproven([one for one in messages if one.row_id not in returned])
+    suspects = ledger.origin.unproven(messages)
     if not suspects:
         return set(), ""
     lists = not certain and (ledger.campaign(campaign_id)["mode"] == "list" or bool(ledger.shared(campaign_id)))
@@ -169,7 +184,8 @@ def cancel(context: Context, name: str, campaign_id: str) -> None:
 
     What may have left without the ledger's knowledge is asked about first, and in doubt where there is no answer.
     """
-    planned = context.ledger.messages(campaign_id, {"planned"})
+    returned = context.ledger.returned(campaign_id)  # those are asked about in any case
+    planned = [one for one in context.ledger.messages(campaign_id, {"planned"}) if one.row_id not in returned]
     stays, unanswered = _ask_about_copies(context, name, campaign_id, planned)
     if unanswered:
         left = [one for one in context.ledger.messages(campaign_id, {"planned"}) if one.row_id in stays]

@@ -47,7 +47,9 @@ def read_quickly(text: str, sep: str | None) -> Quick | None:
         return None
     if len(head) < _HEAD_LINES or any("'" in line for line in head) or _is_odd(content, found.sep.encode()):
         return None
-    first = next(place for place, row in enumerate(found.rows) if any(map(str.strip, row)))
+    first = next((place for place, row in enumerate(found.rows) if any(map(str.strip, row))), None)
+    if first is None:  # the names come later
+        return None
     header = found.rows[first]
     body = _parsed(content, found.sep, found.above + first + 1, len(header)) if header[-1].strip() else None
     return None if body is None else Quick(header, body, found.notes)

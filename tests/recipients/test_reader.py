@@ -541,6 +541,17 @@ def test_a_long_table_goes_the_quick_way_and_a_line_too_long_is_still_named():
     assert "Line 7002 of the file has 6 cells" in refused("\n".join(["to,name,a,b,c", *rows]))
 
 
+@pytest.mark.parametrize("blank", [150, 199, 200, 250])
+def test_a_long_table_may_begin_with_blank_lines(blank):
+    rows = [f"{to},Zoë" for to in NUMBERS * 900]
+    table = read("\n" * blank + "\n".join(["to,name", *rows]))
+    assert (list(table.columns), len(table)) == (["to", "name"], len(rows))
+
+
+def test_a_long_file_of_blank_lines_is_empty():
+    assert "The file is empty" in refused("\n" * 300_000)
+
+
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 @pytest.mark.parametrize("last", ['"Zoë"', '"Zoë, of Rome"', "Zoë", '""', '"Zoë ""the boss"" Lee"', '"Zoë\nLee"'])
 def test_a_long_table_with_quoted_cells_is_read_as_a_short_one(end, last):

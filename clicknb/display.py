@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import re
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
@@ -190,6 +190,19 @@ def counted(counts: Mapping[str, int]) -> str:
     '1,200 accepted, 1 unknown'
     """
     return ", ".join(f"{count:,} {state}" for state, count in counts.items())
+
+
+def listed(words: Iterable[str], most: int = 3) -> str:
+    """Name the first of many.
+
+    Examples
+    --------
+    >>> listed(["a", "b"]), listed("abcdef")
+    ('a, b', 'a, b, c and 3 more')
+    """
+    every = list(words)
+    more = f" and {len(every) - most:,} more" if len(every) > most else ""
+    return ", ".join(every[:most]) + more
 
 
 def percent(share: float, decimals: int = 0) -> str:

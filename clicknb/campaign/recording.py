@@ -71,11 +71,10 @@ class Recording:
             raise CampaignError(message)
         changed = [label for label, row, text in known if (row.text, row.sender) != (text, self._options.sender)]
         if changed:
-            named = ", ".join(str(label) for label in changed[:_NAMED])
-            more = f" and {len(changed) - _NAMED:,} more" if len(changed) > _NAMED else ""
+            named = display.listed((display.mask_digits(str(label)) for label in changed), _NAMED)
             message = (
                 f"Campaign {name!r} already holds {len(changed):,} of these rows with another text or sender: "
-                f"rows {display.mask_digits(named)}{more}. Nothing was sent now; what was sent before is untouched. "
+                f"rows {named}. Nothing was sent now; what was sent before is untouched. "
                 "Give the new text a new campaign name, or restore the old text to go on with this campaign."
             )
             raise ContentChanged(message)

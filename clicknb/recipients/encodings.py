@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from clicknb.checks import described, refuse
-from clicknb.display import mask_written
+from clicknb.display import listed, mask_written
 from clicknb.recipients.codepages import Reading, readings, stands_out
 from clicknb.recipients.notes import Note
 
@@ -108,10 +108,9 @@ def _refuse_mixed(content: bytes, *, several_bytes: bool) -> None:
     broken = [number for number, line in lines if not _is_utf8(line)]
     valid = len(lines) - len(broken)
     if valid and (not several_bytes or valid >= len(broken)):
-        named = ", ".join(f"{number:,}" for number in broken[:_SHOWN_LINES])
-        more = f" and {len(broken) - _SHOWN_LINES:,} more" if len(broken) > _SHOWN_LINES else ""
+        named = listed((f"{number:,}" for number in broken), _SHOWN_LINES)
         refuse(
-            f"The file is UTF-8 in {valid:,} of the lines that are not plain ASCII, but not in line {named}{more}.",
+            f"The file is UTF-8 in {valid:,} of the lines that are not plain ASCII, but not in line {named}.",
             "Correct these lines and save it as CSV UTF-8, or name encoding= if it is all in another one.",
         )
 

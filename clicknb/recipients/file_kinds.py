@@ -8,6 +8,7 @@ import zipfile
 from typing import NamedTuple, NoReturn
 
 from clicknb.checks import refuse
+from clicknb.display import listed
 
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _OLE = b"\xd0\xcf\x11\xe0"
@@ -166,9 +167,8 @@ def _kind_by_names(names: list[str]) -> str:
     for kind in _ZIPPED:
         if any(re.match(kind.mark, name.encode()) or re.search(rb"/" + kind.mark, name.encode()) for name in names):
             refuse(f"This is {kind.name}, not a table.", kind.remedy)
-    inside = ", ".join(repr(name) for name in names[:3]) or "nothing"
-    more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""  # noqa: PLR2004 -- those that are named
-    return refuse(f"This is an archive (zip) that holds {inside}{more}, not a table.", _UNPACK)
+    inside = listed(map(repr, names)) or "nothing"
+    return refuse(f"This is an archive (zip) that holds {inside}, not a table.", _UNPACK)
 
 
 def _kind_of_ole(content: bytes) -> str:

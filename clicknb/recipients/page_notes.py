@@ -5,40 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from clicknb.cells import shown
+from clicknb.display import listed, many
 from clicknb.recipients.notes import Note
 from clicknb.recipients.pages import Page, letters
-
-_NAMED = 3
 
 
 def notes_about(page: Page) -> list[Note]:
     """Say what is to be known of a sheet beside its hidden rows: a note for each fact, or for each column it is of."""
     said = [(kind, find(page)) for kind, find in _FACTS.items()]
     return [Note(kind, words[:1].upper() + words[1:]) for kind, found in said for words in found]
-
-
-def listed(words: Iterable[str]) -> str:
-    """Name the first of many.
-
-    Examples
-    --------
-    >>> listed(["a", "b"]), listed("abcdef")
-    ('a, b', 'a, b, c and 3 more')
-    """
-    every = list(words)
-    more = f" and {len(every) - _NAMED:,} more" if len(every) > _NAMED else ""
-    return ", ".join(every[:_NAMED]) + more
-
-
-def counted(count: int, one: str, many: str) -> str:
-    """Write a number with its noun.
-
-    Examples
-    --------
-    >>> counted(1, "row is", "rows are"), counted(2000, "row is", "rows are")
-    ('1 row is', '2,000 rows are')
-    """
-    return f"{count:,} {one if count == 1 else many}"
 
 
 def _hidden_columns(page: Page) -> Iterable[str]:
@@ -49,13 +24,13 @@ def _hidden_columns(page: Page) -> Iterable[str]:
         if column < width and any(column < len(row) and row[column] for row in page.rows)
     ]
     if columns:
-        number = counted(len(columns), "column is", "columns are")
+        number = f"{many(len(columns), 'column')} {'is' if len(columns) == 1 else 'are'}"
         yield f"{number} hidden in the sheet, and read all the same: {_called(page, columns)}."
 
 
 def _blank_formulas(page: Page) -> Iterable[str]:
     if page.blank_formulas:
-        number = counted(page.blank_formulas.total(), "formula", "formulas")
+        number = many(page.blank_formulas.total(), "formula")
         where = _called(page, sorted(page.blank_formulas))
         yield (
             f"{number} without a result, in {where}: read as blank. Open the file in a spreadsheet and save it, "
@@ -66,7 +41,7 @@ def _blank_formulas(page: Page) -> Iterable[str]:
 def _old_formulas(page: Page) -> Iterable[str]:
     if page.old_formulas:
         yield (
-            f"{counted(page.old_formulas, 'result', 'results')} of formulas may be old: the program that wrote the "
+            f"{many(page.old_formulas, 'result')} of formulas may be old: the program that wrote the "
             "file left them to be worked out when it is opened. Open it in a spreadsheet and save it."
         )
 

@@ -9,12 +9,13 @@ from xml.parsers import expat
 
 from clicknb.cells import nearest
 from clicknb.checks import described, refuse
+from clicknb.display import listed, many
 from clicknb.errors import InvalidInput
 from clicknb.recipients.file_kinds import ODS, XLSX, kind_of_workbook, refuse_as_damaged
 from clicknb.recipients.notes import Note
 from clicknb.recipients.ods import Ods
 from clicknb.recipients.older_books import OlderBook
-from clicknb.recipients.page_notes import counted, listed, notes_about
+from clicknb.recipients.page_notes import notes_about
 from clicknb.recipients.pages import Book, Page, Sheet
 from clicknb.recipients.xlsx import Xlsx
 
@@ -120,7 +121,8 @@ def _hidden_rows(page: Page, header: int, hidden: str | None) -> list[Note]:
     if not rows:
         return _filter_without_effect(page)
     which = f"{'row' if len(rows) == 1 else 'rows'} {listed(map(str, rows))}"
-    said = f"{counted(len(rows), 'row is', 'rows are')} hidden in the sheet, by hand or by a filter ({which})"
+    are = "is" if len(rows) == 1 else "are"
+    said = f"{many(len(rows), 'row')} {are} hidden in the sheet, by hand or by a filter ({which})"
     if hidden == KEEP:
         return [Note("hidden rows", f"{said}: read all the same, because of hidden={KEEP!r}.")]
     if hidden is None and header in rows:

@@ -29,7 +29,7 @@ _COPY = "yes: before it sends, the gateway is asked what has left after it was m
 
 
 class Account:
-    """An account at the gateway; made by ``clicknb.simulator`` or ``clicknb.connect``.
+    """An account at the gateway; made by ``clicknb.sandbox`` or ``clicknb.connect``.
 
     Examples
     --------

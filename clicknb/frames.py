@@ -142,7 +142,7 @@ DOCTOR: Schema = {
     "sure": _SURE,
     "kind": "str",
 }
-"""One row per row of the sheet. ``kind`` is the short name of its repair or problem, of ``messages/kinds.py``; ``sure``
+"""One row per row of the sheet. ``kind`` is the short name of its repair or problem, of ``clicknb.kinds``; ``sure``
 is missing where the row is refused."""
 
 FINDINGS: Schema = {

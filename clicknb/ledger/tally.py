@@ -26,7 +26,7 @@ class Tally(NamedTuple):
 
 
 def tally(ledger: Ledger, campaign_id: str) -> list[Tally]:
-    """Count the rows of a campaign by state and status, the most frequent first; as ``record.joined`` shows them."""
+    """Count the rows of a campaign by state and status, the most frequent first; as ``views.joined`` shows them."""
     found = ledger.read(_COUNTED, {"campaign": campaign_id})
     return [Tally(state, _delivery(state, status), *figures) for state, status, *figures in found]
 

@@ -268,6 +268,8 @@ def test_tracking_takes_as_long_as_it_was_told_however_the_clock_is_set(hours):
         campaign = sms.plan(frame, to="to", text="Hi", name="slow").send(progress=False)
         slept = pauses(sms, timedelta(hours=hours))
         campaign.track(timeout="5min", progress=False)
+        assert slept[:4] == [2, 3, 4.5, 6.75]
+        assert max(slept) == 60
         assert sum(slept) == 300
 
 

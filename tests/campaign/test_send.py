@@ -20,7 +20,7 @@ from clicknb.errors import CampaignError, CampaignStopped, InDoubt, LedgerError,
 from clicknb.gateway.http.wire import Request
 from clicknb.gateway.transport import SequentialExchange
 from clicknb.ledger.records import climsgid
-from clicknb.simulator import Fault, Response
+from clicknb.simulator import Fault, Gateway, Response
 from tests.promise.harness import Recorder, in_process, pauses
 
 PEOPLE = pd.DataFrame({"to": [f"44770090{number:04d}" for number in range(30)]})
@@ -80,6 +80,16 @@ def test_never_more_rows_are_open_than_there_are_connections(tmp_path):
         sms = watch(opened, look)
         plan(sms).send(progress=False)
     assert most == 4
+
+
+@pytest.mark.parametrize(("mode", "count", "first"), [("each", 40, 32), ("list", 1500, 1200)])
+def test_so_much_is_recorded_before_the_first_of_it_leaves(mode, count, first, tmp_path):
+    people = pd.DataFrame({"to": [f"3363998{number:04d}" for number in range(count)]})
+    with in_process(Gateway(credits=10_000), tmp_path, connections=40) as opened:
+        seen = []
+        sms = watch(opened, lambda _: seen.append(opened.campaign("x").counts))
+        sms.plan(people, to="to", text="Hi", name="x", mode=mode).send(progress=False)
+        assert seen[0] == {"planned": count - first, "sending": first}
 
 
 def test_a_sender_that_dies_leaves_its_open_rows_unknown_and_the_rest_planned():

@@ -211,7 +211,9 @@ def test_a_sender_that_dies_leaves_its_row_in_doubt_and_nobody_waiting(tmp_path)
 
 
 def test_a_sender_that_stands_still_is_waited_for_so_long_and_then_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(single, "LONGEST_WAIT", 0.0)
+    passed = []
+    watched = SimpleNamespace(monotonic=lambda: 100.0 * len(passed), sleep=passed.append)
+    monkeypatch.setattr(single, "time", watched)
     ledger = tmp_path / "ledger.sqlite"
     with testing.server(speed=1.0) as server, program(server, ledger) as other:
         tell(other)
@@ -221,6 +223,7 @@ def test_a_sender_that_stands_still_is_waited_for_so_long_and_then_named(tmp_pat
             pytest.raises(CampaignError, match=rf"process {other.pid} .*Nothing was sent from here"),
         ):
             sms.send(SLOW, "Hello")
+        assert len(passed) == 4  # more than five minutes
         other.communicate()
         assert len(server.gateway.messages) == 1
 

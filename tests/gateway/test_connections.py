@@ -726,6 +726,19 @@ def test_a_lost_reply_leaves_doubt_and_nothing_is_repeated_over_tls_too(make, ce
         assert len(server.requests) == 1
 
 
+def test_an_end_that_tls_did_not_announce_is_noticed_by_a_python_that_would_not(monkeypatch):
+    made, make = [], ssl.create_default_context
+
+    def as_in_older_versions(**settings):
+        made.append(make(**settings))
+        made[-1].options |= ssl.OP_IGNORE_UNEXPECTED_EOF
+        return made[-1]
+
+    monkeypatch.setattr(ssl, "create_default_context", as_in_older_versions)
+    Connections("https://127.0.0.1:1", 1).close()
+    assert [context.options for context in made] == [make().options]
+
+
 @every_exchange
 def test_a_body_of_unknown_length_may_have_been_cut_by_anybody_unless_tls_says_that_it_ended(make, certificate):
     server = SecureServer(certificate, say(HEAD + b"\r\nID: cb1c", then_close=True))

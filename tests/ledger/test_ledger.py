@@ -788,6 +788,14 @@ def test_a_migration_that_fails_changes_nothing(tmp_path, monkeypatch):
         assert ledger.prices(since=START - timedelta(days=1)) != {}
 
 
+def test_a_ledger_that_says_no_version_is_damaged(tmp_path):
+    path = half_sent(tmp_path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("PRAGMA user_version = 0")
+    with pytest.raises(LedgerError, match="it is damaged"):
+        Ledger(path)
+
+
 def test_a_newer_ledger_is_refused(tmp_path):
     path = half_sent(tmp_path)
     with closing(sqlite3.connect(path)) as other:

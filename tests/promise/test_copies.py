@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import sqlite3
@@ -149,6 +150,30 @@ def test_a_ledger_that_was_opened_again_asks_about_each_new_row_once_and_of_a_ne
     with in_process(gateway, tmp_path, connections=4) as sms:
         assert run_cell(sms, sent + new).counts == {"accepted": sent + new}
     assert gateway.arrived["querymsg"] == questions
+
+
+def test_a_ledger_that_was_deleted_and_is_made_again_writes_to_nobody_twice(ledger):
+    with serve(Watched()) as server:
+        with account(server, ledger) as sms:
+            run_cell(sms, COUNT)
+        ledger.unlink()
+        with account(server, ledger) as sms:
+            assert run_cell(sms, COUNT).counts == {"accepted": COUNT}
+        assert_nobody_twice(server.gateway)
+
+
+def test_the_witness_is_on_the_disk_before_anything_is_sent(ledger, monkeypatch):
+    synced, fsync = {}, os.fsync
+
+    def watched(file):
+        synced[os.fstat(file).st_ino] = os.fstat(file).st_size
+        fsync(file)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    with serve(Watched()) as server, account(server, ledger) as sms:
+        run_cell(sms, 5)
+    witness = ledger.with_name(f"{ledger.name}-witness").stat()
+    assert synced[witness.st_ino] == witness.st_size
 
 
 @pytest.mark.parametrize("name", some(["backup, renamed", "cp, renamed", "folder"], 2, seed="says so"))

@@ -303,6 +303,8 @@ def test_a_number_that_was_cut_is_not_taken_for_a_shorter_one():
     short, long = "4477009001", "447700900123"
     assert states(f"ID: {ID1} To: {short}", [long, short]) == ["unknown", "unknown"]
     assert states(f"ID: {ID1} To: {short}\n", [long, short]) == ["unknown", "accepted"]
+    two = f"ID: {ID1} To: {short}\nID: {ID3} To: {C}"  # only the last line can have been cut
+    assert states(two, [long, short, C]) == ["unknown", "accepted", "accepted"]
 
 
 @pytest.mark.parametrize("status", [201, 301, 400, 403, 500, 502, 503])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import NoReturn
 
 from clicknb.checks import described, refuse
@@ -124,7 +125,8 @@ def _is_utf8(line: bytes) -> bool:
 
 
 def _refuse_doubtful(found: Sequence[Reading]) -> NoReturn:
-    seen = "; ".join(f"encoding={one.encoding!r} reads {_words(one)}" for one in _different(found)[:_SHOWN])
+    shown = _different(found)[:_SHOWN]
+    seen = "; ".join(f"encoding={one.encoding!r} reads {_words(one, shown[0])}" for one in shown)
     if not seen:
         refuse("The file is not text in UTF-8, nor in any other encoding that is known here.", "Save it as CSV UTF-8.")
     refuse(
@@ -135,9 +137,9 @@ def _refuse_doubtful(found: Sequence[Reading]) -> NoReturn:
 
 def _said(found: Sequence[Reading]) -> Note:
     taken, *others = _different(found)
-    words = f"The file is not UTF-8; it was read as {taken.encoding}, in which it holds {_words(taken)}."
-    if others:
-        words += f" If that looks wrong, name another: encoding={others[0].encoding!r} reads {_words(others[0])}."
+    words = f"The file is not UTF-8; it was read as {taken.encoding}, in which it holds {_words(taken, taken)}."
+    for other in others[:1]:
+        words += f" If that looks wrong, name another: encoding={other.encoding!r} reads {_words(other, taken)}."
     return Note("encoding", words)
 
 
@@ -150,6 +152,8 @@ def _different(found: Sequence[Reading]) -> list[Reading]:
     return seen or list(different.values())
 
 
-def _words(one: Reading) -> str:
-    words = dict.fromkeys(word for line in one.words for word in line)
+def _words(one: Reading, first: Reading) -> str:
+    """Show a few words, first those that the likeliest code page reads otherwise: by them one can choose."""
+    pairs = [(word, word in theirs) for line, theirs in zip(one.words, first.words, strict=True) for word in line]
+    words = dict.fromkeys(word for word, _ in sorted(pairs, key=itemgetter(1)))
     return ", ".join(repr(mask_written(word, 20)) for word in list(words)[:3])
